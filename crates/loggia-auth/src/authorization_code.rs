@@ -1,8 +1,8 @@
 //! The authorization code grant with PKCE (OAuth 2.1, section 4.1), from the page that is shown to the tokens.
 //!
-//! The response may reach another process than the one that sent the request, so the request is kept in the store: one
-//! record with issuer, verifier, redirect URI and resource, found by the `state`. Invariant: a record is good for one
-//! response, and for ten minutes.
+//! The response may reach another process than the one that sent the request, so the request is kept in the store:
+//! one record with issuer, verifier, redirect URI and resource, found by the `state`. Invariant: a record is valid
+//! for one response, and for ten minutes.
 
 use std::time::Duration;
 
@@ -23,13 +23,13 @@ use crate::store::record::{self, VersionedRecord};
 use crate::token_endpoint::{EndpointClient, FormParams, TokenResponse};
 use crate::user_agent::{AuthorizationRequest, AuthorizationResponse};
 
-/// The time that a user has to sign in. Other processes wait as long for the lease of the credential.
+/// The time for a user to sign in. Other processes wait as long for the lease of the credential.
 const SIGN_IN_TIME: Duration = MAX_WAIT;
 
-/// The stored half of an authorization request, against which the response is checked.
+/// The stored part of an authorization request, with which the response is compared.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct PendingAuthorization {
-    /// The store key of the credential to be.
+    /// The store key of the credential that the sign-in will save.
     pub(crate) key: String,
     pub(crate) issuer: String,
     #[serde(default, rename = "of_march")]
@@ -60,7 +60,7 @@ pub(crate) struct AuthorizationRequestParts<'a> {
     pub(crate) discovered: &'a DiscoveryResult,
     pub(crate) client: &'a KnownClient,
     pub(crate) redirect_uri: &'a str,
-    /// The `resource` parameter. Empty for a sign-in at an identity provider, which is for no server.
+    /// The `resource` parameter. Empty for a sign-in at an identity provider, which has no resource.
     pub(crate) resource: String,
     pub(crate) scopes: Scopes,
     pub(crate) signer: Option<&'a DpopSigner>,
@@ -121,7 +121,7 @@ impl AuthorizationRequestParts<'_> {
         Ok(AuthorizationRequest { page, state })
     }
 
-    /// Pushes the request to the server if it demands that (RFC 9126). Returns the `request_uri`.
+    /// Pushes the request to the server if the server requires it (RFC 9126). Returns the `request_uri`.
     async fn pushed(&self, form: &FormParams<'_>) -> Result<Option<String>, AuthError> {
         #[derive(Deserialize)]
         struct PushedResponse {
@@ -162,7 +162,7 @@ fn pending_key(state: &Secret) -> String {
     format!("sign-in/{}", jose::sha256(state.expose()))
 }
 
-/// Takes the record that a response belongs to out of the store.
+/// Removes the record of a response from the store and returns it.
 pub(crate) async fn take_pending(
     store: &dyn TokenStore,
     clock: &Clock,

@@ -1,4 +1,4 @@
-//! DPoP proofs (RFC 9449), the client's side: signed for each request with a key of the client.
+//! DPoP proofs of the client (RFC 9449): each request is signed with a key of the client.
 //!
 //! A stolen token that is bound to a key is useless without the key. Invariant: no proof is sent twice, and a nonce
 //! goes only to the server that issued it.
@@ -20,12 +20,12 @@ use crate::secret::Secret;
 
 /// The number of servers whose nonces are remembered.
 const MOST_NONCES: usize = 32;
-/// The longest nonce that is accepted.
+/// The maximum length of a nonce.
 const MOST_NONCE_BYTES: usize = 1024;
-/// The clock difference, in seconds, from which on it counts as the reason why a proof is refused.
+/// The clock difference, in seconds, above which the clock counts as the reason for a refused proof.
 const CLOCK_SKEW: u64 = 5;
 
-/// A signer of DPoP proofs (RFC 9449): a key, and the nonces that servers want in its proofs.
+/// A signer of DPoP proofs (RFC 9449): a key, and the nonces that servers require in its proofs.
 pub struct DpopSigner {
     key: SigningKey,
     nonces: Mutex<HashMap<String, String>>,
@@ -40,12 +40,12 @@ impl fmt::Debug for DpopSigner {
 }
 
 impl DpopSigner {
-    /// Generates a key for ES256.
+    /// Creates a signer with a new key for ES256.
     pub fn generate() -> Result<DpopSigner, JoseError> {
         SigningKey::generate(Algorithm::Es256).map(DpopSigner::new)
     }
 
-    /// Signs with an existing key.
+    /// Creates a signer with an existing key.
     pub fn new(key: SigningKey) -> DpopSigner {
         DpopSigner { key, nonces: Mutex::default(), ahead: AtomicI64::new(0) }
     }
@@ -60,13 +60,13 @@ impl DpopSigner {
         Secret::new(jose::encode(self.key.to_pkcs8()))
     }
 
-    /// Returns the thumbprint by which tokens are bound to the key (`jkt`).
+    /// Returns the thumbprint of the key, to which tokens are bound (`jkt`).
     pub fn thumbprint(&self) -> String {
         self.key.public().thumbprint()
     }
 
-    /// Signs the proof for one request. A request that is repeated needs another proof. `token` is the access token that
-    /// the request carries.
+    /// Signs the proof for one request. A repeated request needs another proof. `token` is the access token of the
+    /// request.
     pub fn proof(
         &self,
         method: &Method,
@@ -93,7 +93,7 @@ impl DpopSigner {
         HeaderValue::try_from(proof).map_err(|_| JoseError::Malformed("a proof cannot be a header"))
     }
 
-    /// Remembers the nonce of a response, if it has one.
+    /// Stores the nonce of a response, if it has one.
     pub fn store_nonce(&self, url: &Url, headers: &HeaderMap) {
         let mut given = headers.get_all("dpop-nonce").iter();
         let (Some(nonce), None) = (given.next().and_then(|value| value.to_str().ok()), given.next()) else {
@@ -110,8 +110,8 @@ impl DpopSigner {
         nonces.insert(server, nonce.to_owned());
     }
 
-    /// Takes over the clock of a server that refuses a proof, because clocks of laptops are often wrong. Returns `false` if
-    /// the difference was known already, and another proof would be refused too.
+    /// Uses the clock of a server that refused a proof, because the clocks of laptops are often wrong. Returns
+    /// `false` if the difference was known already, so that another proof would be refused, too.
     pub fn adjust_clock(&self, headers: &HeaderMap, now: SystemTime) -> bool {
         let date = headers.get(DATE).and_then(|date| date.to_str().ok());
         let Some(date) = date.and_then(|date| httpdate::parse_http_date(date).ok()) else { return false };

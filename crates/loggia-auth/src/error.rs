@@ -1,7 +1,7 @@
-//! The error of this crate: why there is no token, and who has to act.
+//! The error of this crate: the reason why there is no token, and who can solve the problem.
 //!
-//! Every module below and above uses it, so it is below them all. Invariant: [`AuthError::is_temporary`] decides
-//! whether a caller may retry, and nothing else does.
+//! All modules use it, so it is below all of them. Invariant: only [`AuthError::is_temporary`] decides whether a
+//! caller may retry.
 
 use std::fmt;
 use std::io;
@@ -33,9 +33,9 @@ pub enum AuthError {
     Declined(String),
     /// The session has ended, and the user has to sign in again.
     SignInAgain(String),
-    /// The server does not accept the token that was just issued, or wants more scopes than it has.
+    /// The server does not accept a token that was just issued, or needs more scopes than it has.
     NotEnough(String),
-    /// Tokens cannot be read or written, and retrying does not help: for instance the file belongs to another user.
+    /// Tokens cannot be read or written, and a retry does not help: for example, the file belongs to another user.
     Store(String),
     /// Tokens cannot be read or written at the moment: the database is unreachable or busy, or the disk is full.
     StoreUnavailable(String),
@@ -60,13 +60,12 @@ impl AuthError {
         }
     }
 
-    /// Returns whether a request that failed with this error may succeed later: HTTP answers it with 503, and not
-    /// with 500.
+    /// Returns whether a request that failed with this error may succeed later. HTTP then answers 503, otherwise 500.
     pub fn is_unavailable(&self) -> bool {
         self.is_temporary() && !matches!(self, AuthError::Store(_))
     }
 
-    /// Creates the error of reading or writing tokens in a file.
+    /// Creates the error for a failure to read or write a file of tokens.
     pub(crate) fn of_file(path: &Path, error: &io::Error) -> AuthError {
         let text = format!("the tokens in {} cannot be used: {}", path.display(), with_advice(error));
         match is_passing(error) {
@@ -143,7 +142,7 @@ impl From<AuthError> for loggia::Error {
                 loggia::Error::Configuration(error.to_string())
             }
             AuthError::Configuration(what) => loggia::Error::Configuration(what),
-            // These are not repaired by a sign-in.
+            // A sign-in does not solve these.
             AuthError::Store(what) | AuthError::StoreUnavailable(what) => {
                 loggia::Error::Io(std::io::Error::other(what))
             }
@@ -153,7 +152,7 @@ impl From<AuthError> for loggia::Error {
     }
 }
 
-/// Returns text of another party for a message of ours: printable characters of one line, 300 at most.
+/// Returns text of another party for an error message: printable characters on one line, at most 300.
 #[cfg(feature = "client")]
 pub(crate) fn printable(text: &str) -> String {
     text.chars().filter(|c| !loggia::wire::text::is_unsafe(*c)).take(300).collect()

@@ -1,6 +1,7 @@
 //! Authorization for the Model Context Protocol: OAuth 2.1 and OpenID Connect for clients and servers.
 //!
-//! Each side is a feature over a common core, and none is on by default: a program compiles only the sides that it uses.
+//! Each side is a feature over a common core. No feature is on by default, so a program compiles only the sides that
+//! it uses.
 //!
 //! | feature | modules |
 //! |---|---|

@@ -1,8 +1,8 @@
-//! The user agent of programs on the user's own machine (RFC 8252): a browser shows the page, and the response comes to
-//! a loopback port that is open for this one sign-in.
+//! The user agent of programs on the user's own machine (RFC 8252): a browser shows the page, and the response comes
+//! to a loopback port that is open only for this sign-in.
 //!
-//! A user without a browser on this machine opens the page elsewhere and pastes the address at which the browser ended.
-//! Invariant: only a response with the `state` of the sign-in ends the wait.
+//! A user without a browser on this machine opens the page elsewhere, and pastes the address at which the browser
+//! ended. Invariant: only a response with the `state` of the sign-in ends the wait.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -30,19 +30,19 @@ use crate::user_agent::{
 };
 
 const PATH: &str = "/callback";
-/// The number of connections at once.
+/// The maximum number of connections.
 const CONNECTIONS: usize = 16;
 /// The time that the browser waits for the outcome of the sign-in.
 const OUTCOME_WAIT: Duration = Duration::from_secs(60);
-/// The number of addresses that may be pasted.
+/// The maximum number of addresses that may be pasted.
 const PASTES: usize = 10;
 /// The time that a request may take to arrive.
 const REQUEST: Duration = Duration::from_secs(10);
 
-/// A function that shows a page to the user, for instance by starting a browser.
+/// A function that shows a page to the user, for example in a browser.
 pub type ShowPageFn = dyn Fn(&Url) -> Result<(), String> + Send + Sync;
-/// A function that waits for an address that the user pastes. `None`: the user will paste none. The argument gives the reason the
-/// last address was not accepted.
+/// A function that waits for an address that the user pastes, and returns `None` if the user will paste none. The
+/// argument is the reason why the last address was not accepted.
 pub type PasteFn = dyn Fn(Option<String>) -> BoxFuture<'static, Option<String>> + Send + Sync;
 /// A function that asks the user for a client that is registered with an issuer.
 pub type AskClientFn = dyn Fn(&str) -> BoxFuture<'static, Option<RegisteredClient>> + Send + Sync;
@@ -67,7 +67,7 @@ impl fmt::Debug for LoopbackUserAgent {
 }
 
 impl LoopbackUserAgent {
-    /// Creates a user agent that shows pages by a function.
+    /// Creates a user agent that shows pages with the function `show`.
     pub fn new(show: impl Fn(&Url) -> Result<(), String> + Send + Sync + 'static) -> LoopbackUserAgent {
         LoopbackUserAgent {
             show: Arc::new(show),
@@ -79,8 +79,8 @@ impl LoopbackUserAgent {
         }
     }
 
-    /// Accepts pasted addresses too. A text that is not the response to this sign-in does no harm: the function learns what
-    /// is wrong with it, and the user may paste again.
+    /// Accepts pasted addresses, too. If a text is not the response to this sign-in, the function is called with the
+    /// reason, and the user may paste again.
     #[must_use]
     pub fn paste<F, Fut>(mut self, paste: F) -> LoopbackUserAgent
     where
@@ -91,7 +91,7 @@ impl LoopbackUserAgent {
         self
     }
 
-    /// Asks the user for a client if there is no other.
+    /// Sets a function that asks the user for a client if there is no other.
     #[must_use]
     pub fn ask_client<F, Fut>(mut self, ask: F) -> LoopbackUserAgent
     where
@@ -102,21 +102,21 @@ impl LoopbackUserAgent {
         self
     }
 
-    /// Sets the host of the redirect URI: `127.0.0.1` by default; some registrations want `localhost`.
+    /// Sets the host of the redirect URI: `127.0.0.1` by default; some registrations require `localhost`.
     #[must_use]
     pub fn host(mut self, host: impl Into<String>) -> LoopbackUserAgent {
         self.host = host.into();
         self
     }
 
-    /// Sets the port, if a registration wants a certain one. By default the port is any free one.
+    /// Sets the port, if a registration requires one. By default it is any free port.
     #[must_use]
     pub fn port(mut self, port: u16) -> LoopbackUserAgent {
         self.port = port;
         self
     }
 
-    /// Sets the time that the user has to sign in: ten minutes by default.
+    /// Sets the time for the user to sign in: ten minutes by default.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> LoopbackUserAgent {
         self.timeout = timeout;
@@ -215,7 +215,7 @@ impl LoopbackRedirect {
                 text = wait(&mut pasted) => text,
             };
             left -= 1;
-            // A user who pastes nothing may still sign in in the browser of this machine.
+            // A user who pastes nothing may still sign in with the browser of this machine.
             pasted = match text.map(|text| pasted_response(&text, &state)) {
                 Some(Ok(response)) => return Ok(DeliveredResponse { response, outcome: None }),
                 Some(Err(wrong)) if left > 0 => paste(Some(wrong)),
@@ -302,7 +302,7 @@ impl RedirectListener {
             Ok(response) => response,
             Err(error) => return page(StatusCode::BAD_REQUEST, "Not signed in", &error.to_string()),
         };
-        // Any page in the browser can send requests here: only a response with the state ends the wait.
+        // Any page in the browser can send requests here, so only a response with the `state` ends the wait.
         if response.state() != Some(&self.state) {
             let text = "This answer belongs to no pending sign-in. Begin again where you began.";
             return page(StatusCode::BAD_REQUEST, "Not signed in", text);

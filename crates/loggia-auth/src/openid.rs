@@ -1,6 +1,6 @@
 //! Verification of ID tokens (OpenID Connect Core, section 3.1.3.7).
 //!
-//! Both the single sign-on of clients and the sign-in pages of the authorization server need it. Invariant: claims are
+//! The single sign-on of clients and the sign-in pages of the authorization server use it. Invariant: claims are
 //! returned only from a token that passed every check.
 
 use std::time::{Duration, SystemTime};

@@ -1,8 +1,8 @@
-//! An issuer at another server, of which only the identifier is configured: its keys and endpoints are in its metadata
-//! (RFC 8414, OpenID Connect Discovery).
+//! An issuer at another server. Only its identifier is configured: its keys and endpoints are in its metadata (RFC
+//! 8414, OpenID Connect Discovery).
 //!
-//! The metadata is fetched when it is first needed, so a program starts while the issuer is down. Invariant: metadata
-//! that names another issuer is refused.
+//! The metadata is fetched when it is first needed, so a program can start while the issuer is not reachable.
+//! Invariant: metadata that names another issuer is refused.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -107,7 +107,7 @@ impl RemoteIssuer {
                 }
                 let metadata: IssuerMetadata =
                     serde_json::from_slice(&reply.body).map_err(|_| wrong("its metadata cannot be read"))?;
-                // RFC 8414, section 3.3: metadata that names another issuer is not this issuer's.
+                // RFC 8414, section 3.3: metadata that names another issuer must not be used.
                 match metadata.issuer == self.name {
                     true => Ok(metadata),
                     false => Err(wrong("its metadata is that of another issuer")),

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub struct Scopes(BTreeSet<String>);
 
 impl Scopes {
-    /// The number of scopes that are read; further ones are ignored.
+    /// The maximum number of scopes that are read; further ones are ignored.
     pub const MOST: usize = 256;
 
     /// Creates an empty set.
@@ -56,7 +56,7 @@ impl Scopes {
     }
 }
 
-/// `scope-token = 1*( %x21 / %x23-5B / %x5D-7E )`
+/// Returns whether a text is a scope: `scope-token = 1*( %x21 / %x23-5B / %x5D-7E )`.
 fn is_scope(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= 512

@@ -11,8 +11,8 @@ use zeroize::Zeroizing;
 
 /// A text that [`fmt::Debug`] does not show, that has no [`fmt::Display`], and that is wiped on drop.
 ///
-/// It is read from anywhere `serde` reads from, and written only where a field asks for it by
-/// `#[serde(serialize_with = "Secret::reveal")]`.
+/// It can be read with `serde`, and is written only if a field has the attribute `#[serde(serialize_with =
+/// "Secret::reveal")]`.
 #[derive(Clone)]
 pub struct Secret(Zeroizing<String>);
 
@@ -22,7 +22,7 @@ impl Secret {
         Secret(Zeroizing::new(text.into()))
     }
 
-    /// Returns the text. The caller keeps it out of logs and errors.
+    /// Returns the text. The caller must not put it into logs and errors.
     pub fn expose(&self) -> &str {
         &self.0
     }

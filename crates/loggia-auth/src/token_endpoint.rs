@@ -1,7 +1,7 @@
-//! Requests to the token endpoint and to the endpoints beside it (pushed requests, revocation).
+//! Requests to the token endpoint and similar endpoints (pushed requests, revocation).
 //!
 //! All of them need the same client authentication, DPoP proofs and error decoding. Invariant: a request is repeated
-//! at most once, and only for a DPoP nonce or a wrong clock.
+//! at most once, and only because of a DPoP nonce or a wrong clock.
 
 use std::time::Duration;
 
@@ -106,7 +106,8 @@ impl EndpointClient<'_> {
         }
     }
 
-    /// Sends a request. Repeats it once if the server wants its nonce in the proof, or if its clock differs from ours.
+    /// Sends a request. Repeats it once if the server requires its nonce in the proof, or if its clock differs from
+    /// the local one.
     pub(crate) async fn request(&self, form: FormParams<'_>) -> Result<FetchResponse, AuthError> {
         let reply = self.send(&form).await?;
         if reply.status.is_success() {
@@ -158,7 +159,7 @@ impl EndpointClient<'_> {
     }
 
     /// Signs a client assertion (RFC 7523, section 3). The audience is the issuer, as draft-ietf-oauth-rfc7523bis
-    /// demands.
+    /// requires.
     fn assertion(&self) -> Result<Option<Secret>, AuthError> {
         let (ClientAuth::Key(key), AuthMethod::PrivateKey) = (&self.client.auth, self.client.method) else {
             return Ok(None);
@@ -197,7 +198,7 @@ fn error_of(reply: &FetchResponse) -> AuthError {
     }
 }
 
-/// Describes a reply without its body: an error page may contain the request, and the request is secret.
+/// Describes a reply without its body, because an error page may contain the request, which is secret.
 fn summary(reply: &FetchResponse) -> String {
     format!("{} answers {}", reply.url, reply.status)
 }

@@ -2,7 +2,7 @@
 //! authorization response.
 //!
 //! Programs reach their users in different ways (a browser on this machine, a link in a chat), so this is a trait.
-//! Invariant: a response counts only for the sign-in whose `state` it has.
+//! Invariant: a response is used only for the sign-in with its `state`.
 
 use std::fmt;
 
@@ -14,19 +14,19 @@ use crate::error::{AuthError, printable};
 use crate::registration::RegisteredClient;
 use crate::secret::Secret;
 
-/// The longest response that is read.
+/// The maximum length of a response, in bytes.
 const MOST_BYTES: usize = 16 << 10;
 
-/// A browser, or another means to show pages to a user.
+/// A browser, or another program that shows pages to a user.
 pub trait UserAgent: Send + Sync + 'static {
-    /// Prepares to receive the response of a sign-in. `last_redirect_uri` is the redirect URI of the last sign-in with
-    /// the same registration: it should be used again if possible, because the authorization server may accept no other.
+    /// Prepares for the response of a sign-in. `last_redirect_uri` is the redirect URI of the last sign-in with the
+    /// same registration. It should be used again if possible, because the authorization server may accept no other.
     fn prepare<'a>(
         &'a self,
         last_redirect_uri: Option<&'a str>,
     ) -> BoxFuture<'a, Result<Box<dyn PendingRedirect>, AuthError>>;
 
-    /// Asks the user for a client that they have registered with an issuer. Called only if there is no other client.
+    /// Asks the user for a client that is registered with an issuer. It is called only if there is no other client.
     fn client<'a>(&'a self, issuer: &'a str) -> BoxFuture<'a, Option<RegisteredClient>> {
         let _ = issuer;
         Box::pin(std::future::ready(None))
@@ -35,7 +35,7 @@ pub trait UserAgent: Send + Sync + 'static {
 
 /// A redirect that one sign-in waits for.
 pub trait PendingRedirect: Send {
-    /// Returns the redirect URI on which the response is received.
+    /// Returns the redirect URI that receives the response.
     fn redirect_uri(&self) -> &str;
 
     /// Shows the page and waits for the response. Ignores responses that have another `state`.
@@ -45,19 +45,19 @@ pub trait PendingRedirect: Send {
     ) -> BoxFuture<'static, Result<DeliveredResponse, AuthError>>;
 }
 
-/// An authorization request (RFC 6749, section 4.1.1) whose response is awaited.
+/// An authorization request (RFC 6749, section 4.1.1) that waits for its response.
 #[derive(Clone)]
 pub struct AuthorizationRequest {
     /// The page to show.
     pub page: Url,
-    /// The `state` that the response will have. A program that receives responses for several users has to make sure
-    /// that this one comes from the browser that was shown the page.
+    /// The `state` of the expected response. A program that receives responses for several users must check that a
+    /// response comes from the browser to which the page was shown.
     pub state: Secret,
 }
 
 impl fmt::Debug for AuthorizationRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The rest of the URL holds the state.
+        // The rest of the URL contains the state.
         f.debug_struct("AuthorizationRequest")
             .field("page", &&self.page[..url::Position::AfterPath])
             .finish_non_exhaustive()
@@ -68,7 +68,7 @@ impl fmt::Debug for AuthorizationRequest {
 pub struct DeliveredResponse {
     /// The response.
     pub response: AuthorizationResponse,
-    /// Receives the outcome: nothing, or the text of the error.
+    /// Receives the outcome: `Ok`, or the text of the error.
     pub outcome: Option<oneshot::Sender<Result<(), String>>>,
 }
 

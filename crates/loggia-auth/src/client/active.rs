@@ -1,6 +1,6 @@
 //! A credential in use: the stored record with its DPoP signer and its history in this process.
 //!
-//! Whether a token was ever accepted decides if a refusal means "expired" or "wrong". Invariant: the nonces of a DPoP key
+//! If a refused token was accepted before, it has expired; otherwise it is wrong. Invariant: the nonces of a DPoP key
 //! survive a renewal that keeps the key.
 
 use std::sync::Arc;
@@ -37,7 +37,7 @@ pub(super) struct ActiveCredential {
 }
 
 impl ActiveCredential {
-    /// Puts a credential into use in place of `before`.
+    /// Replaces the credential `before` by another one.
     pub(super) fn new(
         credential: Credential,
         revision: u64,

@@ -1,4 +1,4 @@
-//! The builder of an [`OAuth`]: collects the settings, checks them, and puts the objects of the client together.
+//! The builder of an [`OAuth`]: collects and checks the settings, and creates the objects of the client.
 //!
 //! Invariant: a token is never sent over an unencrypted connection to another machine.
 
@@ -63,33 +63,33 @@ impl OAuthBuilder {
         self
     }
 
-    /// Sets the client that the user names now; see [`ClientIdentity::named`].
+    /// Sets the client that the user names for this sign-in; see [`ClientIdentity::named`].
     pub fn named(mut self, client: Option<RegisteredClient>) -> OAuthBuilder {
         self.identity.named = client;
         self
     }
 
-    /// Sets the user agent by which the user signs in. The grant type is [`GrantType::AuthorizationCode`] then.
+    /// Sets the user agent with which the user signs in. The grant type then is [`GrantType::AuthorizationCode`].
     pub fn user_agent(self, user_agent: impl UserAgent) -> OAuthBuilder {
         self.grant(GrantType::AuthorizationCode(Arc::new(user_agent)))
     }
 
-    /// Sets the store of the credential, in memory by default. `key` names the credential: the access of one user to one
-    /// server.
+    /// Sets the store of the credential; the default is memory. `key` names the credential: the access of one user to
+    /// one server.
     pub fn store(mut self, store: Arc<dyn TokenStore>, key: impl Into<String>) -> OAuthBuilder {
         self.store = store;
         self.key = format!("credential/{}", key.into());
         self
     }
 
-    /// Sets scopes to request beside those that the server wants.
+    /// Sets scopes to request in addition to those that the server needs.
     pub fn scopes(mut self, scopes: Scopes) -> OAuthBuilder {
         self.scopes = scopes;
         self
     }
 
-    /// Sets the issuer to use, spelled as in its own metadata. It is preferred if the server lists several, and accepted if
-    /// the server lists it with a trailing slash too many or too few.
+    /// Sets the issuer to use, spelled as in its own metadata. It is preferred if the server lists several issuers,
+    /// and accepted if the server lists it with a trailing slash too many or too few.
     pub fn issuer(mut self, issuer: impl Into<String>) -> OAuthBuilder {
         self.issuer = Some(issuer.into());
         self
@@ -101,13 +101,13 @@ impl OAuthBuilder {
         self
     }
 
-    /// Sets the policy for URLs that other parties chose. The server's own URL is always allowed.
+    /// Sets the policy for URLs that other parties choose. The server's own URL is always allowed.
     pub fn policy(mut self, policy: FetchPolicy) -> OAuthBuilder {
         self.policy = policy;
         self
     }
 
-    /// Sets the HTTP client, in place of one that follows the policy.
+    /// Sets the HTTP client, instead of one that follows the policy.
     pub fn http_client(mut self, http: RestrictedHttpClient) -> OAuthBuilder {
         self.http = Some(http);
         self
@@ -161,7 +161,7 @@ impl OAuthBuilder {
     }
 }
 
-/// Puts the objects of a client together.
+/// Creates the objects of a client.
 fn assemble(settings: ClientSettings) -> OAuth {
     let cache = CredentialCache::new(settings.store.clone(), settings.key.clone(), settings.clock.clone());
     let issuers = Arc::new(IssuerCache::new(settings.http.clone(), settings.server.clone()));

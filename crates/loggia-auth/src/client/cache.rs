@@ -1,7 +1,7 @@
 //! The credential cache: the credential of one server as this process knows it, in front of the store.
 //!
-//! Other processes and replicas change the same record, so the cache reloads it now and then. Invariant: a new credential
-//! is in the store before it is in the cache.
+//! Other processes and replicas change the same record, so the cache reloads it periodically. Invariant: a new
+//! credential is saved in the store before it is in the cache.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -17,7 +17,7 @@ use crate::store::record;
 
 /// The age at which a credential in use is compared with the store.
 const RELOAD_INTERVAL: Duration = Duration::from_secs(10);
-/// The number of attempts to save a credential that other processes save too.
+/// The number of attempts to save a credential that other processes save, too.
 const SAVE_ATTEMPTS: usize = 3;
 
 /// The status of a credential.
@@ -29,7 +29,7 @@ pub enum AuthStatus {
     SignedOut,
     /// There is a token.
     SignedIn {
-        /// The expiry of the token, if the server says it. It is renewed before, if possible.
+        /// The expiry of the token, if the server reports it. The token is renewed before, if possible.
         until: Option<SystemTime>,
     },
     /// The session has ended, and only the user can sign in again.
@@ -119,7 +119,7 @@ impl CredentialCache {
         }
     }
 
-    /// Saves a credential, and only then puts it into use.
+    /// Saves a credential, and then uses it.
     pub(super) async fn save(
         &self,
         credential: Credential,
@@ -136,7 +136,8 @@ impl CredentialCache {
                 self.status.send_replace(status_of(Some(&active)));
                 return Ok(active);
             }
-            // Another process wrote without the lease, or the lease ended. The credential that was issued last counts.
+            // Another process wrote without the lease, or the lease ended. The credential that was issued last is
+            // kept.
             expected = self.store.load(&self.key).await?.map(|stored| stored.revision);
         }
         Err(AuthError::Store("the new token cannot be written: others write all the time".to_owned()))
@@ -159,7 +160,7 @@ impl CredentialCache {
         record::load_or_discard::<Credential>(&*self.store, &self.key).await.map(drop)
     }
 
-    /// Deletes the credential of a revision. `None`: deletes the record even if it cannot be read.
+    /// Deletes the credential of a revision. With `None`, deletes the record even if it cannot be read.
     pub(super) async fn delete(&self, revision: Option<u64>) -> Result<(), AuthError> {
         match revision {
             Some(revision) => self.store.remove(&self.key, revision).await.map(drop)?,
@@ -174,13 +175,12 @@ impl CredentialCache {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes over a credential that was just written.
+    /// Uses a credential that was just written.
     fn replace(&self, credential: Option<Arc<ActiveCredential>>) {
         *self.state() = CacheState { loaded_at: Some((self.clock)()), credential };
     }
 
-    /// Reports the credential that was loaded. A user who has to sign in again stays informed of that until there is a
-    /// credential.
+    /// Reports the credential that was loaded. The status `SignInAgain` stays until there is a credential.
     fn update_status(&self, credential: Option<&ActiveCredential>) {
         let status = status_of(credential);
         self.status.send_if_modified(|present| {

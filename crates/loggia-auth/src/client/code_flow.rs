@@ -1,8 +1,8 @@
-//! The authorization code flow: has the user sign in and exchanges the code for a credential.
+//! The authorization code flow: asks the user to sign in, and exchanges the code for a credential.
 //!
 //! The response may arrive in this process ([`sign_in`](CodeFlow::sign_in)) or in another one
-//! ([`start`](CodeFlow::start), [`redeem`](CodeFlow::redeem)). Invariant: a response is accepted for the credential for
-//! which its request was made, and for no other.
+//! ([`start`](CodeFlow::start), [`redeem`](CodeFlow::redeem)). Invariant: a response is accepted only for the
+//! credential for which its request was made.
 
 use std::sync::Arc;
 
@@ -48,7 +48,7 @@ impl CodeFlow {
         let request = self.request(&plan, &client, redirect.redirect_uri()).await?;
         let delivered = match redirect.show(request).await {
             Err(AuthError::Declined(why)) => {
-                // A server that has deleted the registration shows no page, so the next sign-in registers anew.
+                // A server that has deleted the registration shows no page, so the next sign-in registers again.
                 registrar.forget(issuer).await?;
                 return Err(AuthError::Declined(why));
             }
@@ -80,7 +80,7 @@ impl CodeFlow {
         self.request(&plan, &client, redirect_uri).await
     }
 
-    /// Exchanges the code of a response for a credential and saves it in place of revision `expected`.
+    /// Exchanges the code of a response for a credential, and saves it instead of the revision `expected`.
     pub(super) async fn redeem(
         &self,
         response: &AuthorizationResponse,

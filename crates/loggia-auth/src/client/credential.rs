@@ -1,7 +1,7 @@
 //! The stored credential of a client: tokens with their issuer, resource, client and key.
 //!
 //! A token must never reach another server. Invariant: a credential names its issuer and its resource, and is used
-//! with no other.
+//! only with them.
 
 use std::time::{Duration, SystemTime};
 
@@ -22,7 +22,7 @@ pub struct Credential {
     /// True if the issuer was found at the root of the protected server, as 2025-03-26 specifies.
     #[serde(default, rename = "of_march")]
     pub is_2025_03_26: bool,
-    /// The resource that the token is for.
+    /// The resource of the token.
     pub resource: String,
     /// The client that the token was issued to.
     pub client: ClientRecord,
@@ -40,7 +40,7 @@ pub struct Credential {
     pub dpop_key: Option<Secret>,
     /// The time of issue, in seconds since 1970.
     pub obtained_at: u64,
-    /// The time at which the token expires, if the server says it.
+    /// The time at which the token expires, if the server reports it.
     #[serde(default)]
     pub expires_at: Option<u64>,
     /// The refresh token.
@@ -63,21 +63,21 @@ impl Credential {
         self.expires_at.is_some_and(|end| end <= clock::seconds(now))
     }
 
-    /// Returns whether the token expires soon: within a tenth of its lifetime, and within two minutes. A wrong clock does
-    /// no harm if it is off by less.
+    /// Returns whether the token expires soon: within a tenth of its lifetime, and within two minutes. So a clock
+    /// that is wrong by less than that does no harm.
     pub fn expires_soon(&self, now: SystemTime) -> bool {
         let Some(end) = self.expires_at else { return false };
         let life = end.saturating_sub(self.obtained_at);
         end.saturating_sub((life / 10).min(MOST_AHEAD)) <= clock::seconds(now)
     }
 
-    /// Returns the time until the token expires, if the server says it.
+    /// Returns the time until the token expires, if the server reports it.
     pub fn remaining(&self, now: SystemTime) -> Option<Duration> {
         self.expires_at.map(|end| Duration::from_secs(end.saturating_sub(clock::seconds(now))))
     }
 }
 
-/// The parts of a credential beside the token response.
+/// The parts of a credential that are not in the token response.
 pub(crate) struct CredentialParts<'a> {
     pub(crate) issuer: &'a str,
     pub(crate) is_2025_03_26: bool,
@@ -89,7 +89,7 @@ pub(crate) struct CredentialParts<'a> {
 }
 
 impl CredentialParts<'_> {
-    /// Makes the credential of a token response that arrived `now`.
+    /// Creates the credential from a token response that arrived at `now`.
     pub(crate) fn into_credential(
         self,
         tokens: TokenResponse,

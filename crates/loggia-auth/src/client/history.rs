@@ -1,7 +1,7 @@
 //! The history of renewals: recent failures and step-ups, which limit how often a client tries again.
 //!
-//! Many tasks want a token at the same time, and each could open a sign-in window. Invariant: a failure is the result of
-//! all tasks that waited for it.
+//! Many tasks need a token at the same time, and each could open a sign-in window. Invariant: a failure is the result
+//! of all tasks that waited for the attempt.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -11,9 +11,9 @@ use tokio::time::Instant;
 use crate::error::AuthError;
 use crate::scope::Scopes;
 
-/// The number of step-up requests for the same scopes.
+/// The maximum number of step-up requests for the same scopes.
 const MOST_STEP_UPS: u32 = 2;
-/// The time for which step-up requests count.
+/// The time after which step-up requests no longer count.
 const STEP_UP_MEMORY: Duration = Duration::from_secs(600);
 /// The time after a failed renewal until the next one, while the old token is still valid.
 const RENEWAL_PAUSE: Duration = Duration::from_secs(10);
@@ -45,7 +45,7 @@ impl RenewalHistory {
         *count <= MOST_STEP_UPS
     }
 
-    /// Returns the failure of an attempt that a task, which has waited since `waiting_since`, shares.
+    /// Returns the failure of an attempt for a task that has waited since `waiting_since`, and so shares its result.
     pub(super) fn shared_failure(&self, waiting_since: Instant) -> Option<AuthError> {
         let (at, error) = self.failure.as_ref()?;
         (*at >= waiting_since || at.elapsed() < FAILURE_MEMORY).then(|| error.clone())

@@ -1,6 +1,6 @@
 //! The metadata of the authorization server that was used last.
 //!
-//! Renewals would fetch it each time otherwise. Invariant: metadata is used for its own issuer only, and for ten minutes.
+//! Otherwise each renewal would fetch it. Invariant: metadata is used only for its own issuer, and for ten minutes.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::discovery::{self, AuthorizationServerMetadata};
 use crate::error::AuthError;
 use crate::restricted_http::RestrictedHttpClient;
 
-/// The time that metadata is used without another fetch.
+/// The time that metadata is used before it is fetched again.
 const LIFETIME: Duration = Duration::from_secs(600);
 
 /// A cache of one authorization server's metadata.
@@ -28,7 +28,8 @@ impl IssuerCache {
         IssuerCache { http, server, cached: Mutex::default() }
     }
 
-    /// Returns the metadata of an issuer. `is_2025_03_26`: the issuer is at the root of the protected server.
+    /// Returns the metadata of an issuer. If `is_2025_03_26` is true, the issuer is at the root of the protected
+    /// server.
     pub(super) async fn metadata(
         &self,
         issuer: &str,

@@ -1,7 +1,7 @@
 //! The OAuth client for one server: signs the user in, and keeps the tokens valid.
 //!
-//! [`OAuth`] is the authorization that a client of the SDK takes (`authorize`). Invariant: for one credential one change
-//! happens at a time, however many tasks, processes and replicas want it, and a new token is saved before it is used.
+//! [`OAuth`] is the authorization for a client of the SDK (`authorize`). Invariant: for one credential, only one
+//! change happens at a time, among all tasks, processes and replicas; and a new token is saved before it is used.
 //!
 //! | object | task |
 //! |---|---|

@@ -1,4 +1,4 @@
-//! The refresher: renews a credential by its refresh token (RFC 6749, section 6).
+//! The refresher: renews a credential with its refresh token (RFC 6749, section 6).
 //!
 //! Authorization servers rotate refresh tokens and treat an old one as stolen. Invariant: a new refresh token is saved
 //! before its access token is used, and a refresh token that was refused is not sent again.
@@ -78,8 +78,8 @@ impl Refresher {
         Ok(TokenResponse { refresh_token, scope, ..tokens })
     }
 
-    /// Handles a final refusal of a refresh token. Returns the credential of another process if that renewed it in between;
-    /// otherwise deletes the refresh token.
+    /// Handles a final refusal of a refresh token. If another process renewed the credential meanwhile, returns that
+    /// credential; otherwise deletes the refresh token.
     async fn resolve_refusal(
         &self,
         current: &ActiveCredential,
@@ -102,7 +102,7 @@ impl Refresher {
     }
 }
 
-/// Returns whether an error code means that the refresh token or the client is not valid any more.
+/// Returns whether an error code means that the refresh token or the client is no longer valid.
 fn is_final(error: &str) -> bool {
     matches!(error, "invalid_grant" | "invalid_client" | "unauthorized_client")
 }

@@ -1,8 +1,8 @@
 //! The renewer: decides when a credential needs another token and by which flow to get it.
 //!
-//! Many tasks, processes and replicas use one credential, and a rotated refresh token must be used once. Invariant: the
-//! credential changes only under the lock of this process and the lease of the store, and each change runs to its end even
-//! if the request that wanted it was cancelled.
+//! Many tasks, processes and replicas use one credential, and a rotated refresh token may be used only once.
+//! Invariant: the credential changes only under the lock of this process and the lease of the store, and each change
+//! is completed even if the request that caused it was cancelled.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
@@ -27,14 +27,14 @@ use crate::secret::Secret;
 use crate::store::lease::{LeaseWait, RecordLease};
 use crate::user_agent::{AuthorizationRequest, AuthorizationResponse};
 
-/// The reason why another token is wanted.
+/// The reason for requesting another token.
 #[derive(Debug, Clone)]
 pub(super) enum RenewalReason {
     /// The token expires soon.
     Expiry,
-    /// The caller wants it renewed.
+    /// The caller asked for a renewal.
     Forced,
-    /// The caller wants a new sign-in.
+    /// The caller asked for a new sign-in.
     SignIn(BearerChallenge),
     /// The server refused the token.
     Refused(BearerChallenge),
@@ -43,7 +43,7 @@ pub(super) enum RenewalReason {
 }
 
 impl RenewalReason {
-    /// Returns whether a credential that another task or process got is enough. `sent` is the token that was not.
+    /// Returns whether a credential of another task or process is sufficient. `sent` is the token that was refused.
     fn is_satisfied_by(&self, active: &ActiveCredential, sent: Option<&Secret>, now: SystemTime) -> bool {
         let credential = &active.credential;
         let is_other = sent != Some(active.token());
@@ -68,7 +68,7 @@ pub(super) struct Renewer {
     code_flow: CodeFlow,
     grant_flow: GrantFlow,
     revoker: Revoker,
-    /// The name of this instance among the holders of the lease.
+    /// The name of this instance as a holder of the lease.
     holder: String,
     /// Held while the credential changes.
     changing: tokio::sync::Mutex<()>,
@@ -97,7 +97,8 @@ impl Renewer {
         }
     }
 
-    /// Compares the credential with the store in the background, if that is due: other processes sign in and out too.
+    /// Compares the credential with the store in the background, if that is due, because other processes sign in and
+    /// out, too.
     pub(super) fn reload_in_background(self: &Arc<Renewer>) {
         if !self.cache.take_due_reload() {
             return;
@@ -112,7 +113,7 @@ impl Renewer {
         });
     }
 
-    /// Returns a credential that can be sent now, renewed if it expires soon. Returns `None` if there is none.
+    /// Returns a credential that can be sent now, renewed if it expires soon; `None` if there is none.
     pub(super) async fn usable(self: &Arc<Renewer>) -> Result<Option<Arc<ActiveCredential>>, AuthError> {
         let Some(current) = self.cache.get().await? else { return Ok(None) };
         let now = self.settings.now();
@@ -131,12 +132,12 @@ impl Renewer {
                 Ok(Some(current))
             }
             Err(error) if error.is_temporary() => Err(error),
-            // The request goes without a token, so that the server says what it wants.
+            // The request is sent without a token, so that the server returns its challenge.
             Err(_) => Ok(None),
         }
     }
 
-    /// Gets another token than the one that was sent.
+    /// Requests a token that replaces the one that was sent.
     pub(super) async fn renew(
         self: &Arc<Renewer>,
         sent: Option<Secret>,
@@ -220,7 +221,7 @@ impl Renewer {
         outcome
     }
 
-    /// Renews under the lease of the store, unless the last holder of the lease got a credential that is enough.
+    /// Renews under the lease of the store, unless the last holder of the lease saved a sufficient credential.
     async fn renew_with_lease(
         &self,
         sent: Option<&Secret>,
@@ -257,7 +258,7 @@ impl Renewer {
         }
     }
 
-    /// Gets another token by the flow that fits the reason.
+    /// Requests a token with the flow for the reason.
     async fn obtain(
         &self,
         sent: Option<&Secret>,
@@ -282,7 +283,7 @@ impl Renewer {
         }
     }
 
-    /// Gets a token with the same rights as the current one.
+    /// Requests a token with the same rights as the current one.
     async fn extend(&self, current: &ActiveCredential) -> Result<Arc<ActiveCredential>, AuthError> {
         let credential = &current.credential;
         if self.settings.needs_user() || credential.refresh_token.is_some() {
@@ -292,7 +293,7 @@ impl Renewer {
         self.authorize(&challenge, &credential.requested, Some(current)).await
     }
 
-    /// Gets a token in place of one that the server refused.
+    /// Requests a token that replaces one that the server refused.
     async fn replace(
         &self,
         challenge: &BearerChallenge,
@@ -305,7 +306,7 @@ impl Renewer {
         if is_useless && current.source == CredentialSource::NewGrant {
             return Err(self.not_accepted(challenge, credential));
         }
-        // A token that was just refreshed and is refused too is not refreshed again.
+        // A token that was just refreshed and is refused, too, is not refreshed again.
         let may_refresh = !(is_useless && current.source == CredentialSource::Refresh);
         if may_refresh
             && credential.refresh_token.is_some()
@@ -331,7 +332,8 @@ impl Renewer {
         ))
     }
 
-    /// Returns whether the server still names the issuer of a credential. If it moved, the user has to sign in again.
+    /// Returns whether the server still names the issuer of a credential. If it names another one, the user has to
+    /// sign in again.
     async fn is_issuer_unchanged(
         &self,
         challenge: &BearerChallenge,
@@ -344,7 +346,7 @@ impl Renewer {
         Ok(found.server.issuer == credential.issuer && is_same_resource)
     }
 
-    /// Gets a token with more scopes.
+    /// Requests a token with more scopes.
     async fn step_up(
         &self,
         challenge: &BearerChallenge,
@@ -377,7 +379,7 @@ impl Renewer {
         self.authorize(challenge, &earlier, current).await
     }
 
-    /// Gets a token by a new grant.
+    /// Requests a token with a new grant.
     async fn authorize(
         &self,
         challenge: &BearerChallenge,
@@ -403,7 +405,7 @@ impl Renewer {
     }
 }
 
-/// Runs work to its end, even if the caller is cancelled: a rotated token has to be saved.
+/// Completes work even if the caller is cancelled, because a rotated token must be saved.
 async fn run_to_end<T: Send + 'static>(
     work: impl Future<Output = Result<T, AuthError>> + Send + 'static,
 ) -> Result<T, AuthError> {

@@ -1,7 +1,7 @@
-//! The revoker: tells the authorization server that the tokens of a credential are not needed any more (RFC 7009).
+//! The revoker: tells the authorization server that the tokens of a credential are no longer needed (RFC 7009).
 //!
-//! A user who signs out expects that the tokens are worthless. Invariant: the refresh token is revoked first, because it
-//! could get new access tokens.
+//! After a sign-out, the tokens must not be usable. Invariant: the refresh token is revoked first, because new access
+//! tokens can be requested with it.
 
 use std::sync::Arc;
 

@@ -31,7 +31,7 @@ pub enum DpopUse {
 }
 
 impl DpopUse {
-    /// Fails for a token that is not bound to a key if all have to be.
+    /// Fails if a token is not bound to a key although all tokens have to be.
     pub(super) fn check_token_type(self, token_type: &str) -> Result<(), AuthError> {
         if self == DpopUse::Always && !token_type.eq_ignore_ascii_case("dpop") {
             return Err(AuthError::Discovery(format!(
@@ -51,7 +51,7 @@ pub(super) struct ClientSettings {
     pub(super) key: String,
     pub(super) identity: ClientIdentity,
     pub(super) grant: GrantType,
-    /// Scopes to request beside those that the server wants.
+    /// Scopes to request in addition to those that the server needs.
     pub(super) extra_scopes: Scopes,
     /// The issuer that the caller prefers.
     pub(super) issuer: Option<String>,
@@ -66,7 +66,7 @@ impl ClientSettings {
         (self.clock)()
     }
 
-    /// Returns whether only a user can get a token when no refresh token is left.
+    /// Returns whether only a user can get a token if there is no refresh token.
     pub(super) fn needs_user(&self) -> bool {
         matches!(self.grant, GrantType::AuthorizationCode(_) | GrantType::RefreshOnly)
     }

@@ -1,5 +1,5 @@
-//! ClientParts of a client for the tests of its objects: settings, cache and flows over one store, without an
-//! [`OAuth`](super::OAuth) around them.
+//! The objects of a client for the tests of single objects: settings, cache and flows over one store, without an
+//! [`OAuth`](super::OAuth).
 
 use std::sync::Arc;
 
@@ -31,7 +31,8 @@ pub(super) fn credential(access_token: &str) -> Credential {
     .expect("it is a credential")
 }
 
-/// Serves a protected server at `/mcp` and its authorization server, whose token endpoint always gives one response.
+/// Serves a protected server at `/mcp` and its authorization server, whose token endpoint always returns the same
+/// response.
 pub(super) async fn authorization_server(status: u16, tokens: &'static str) -> TestServer {
     serve(move |request| {
         let base = format!("http://{}", request.headers()["host"].to_str().expect("it is text"));
@@ -65,7 +66,7 @@ pub(super) struct ClientParts {
 }
 
 impl ClientParts {
-    /// Makes the parts for a server of [`authorization_server`].
+    /// Creates the parts for a server of [`authorization_server`].
     pub(super) fn new(serving: &TestServer) -> ClientParts {
         let store = Arc::new(MemoryStore::new());
         let http = RestrictedHttpClient::new(FetchPolicy::development()).expect("the policy is valid");

@@ -1,7 +1,7 @@
 //! The token checker: asks the server whether it accepts the token.
 //!
-//! Only the server knows: a token that has not expired may be revoked. Invariant: a check sends a `ping` and changes
-//! nothing at the server.
+//! Only the server can decide this: a token that has not expired may be revoked. Invariant: a check sends a `ping`
+//! and changes nothing at the server.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ pub enum TokenCheck {
     Accepted,
     /// The server accepts requests without a token.
     NotNeeded,
-    /// There is no token, and the server wants one.
+    /// There is no token, and the server requires one.
     Missing(BearerChallenge),
     /// The server refuses the token.
     Refused(BearerChallenge),
@@ -34,7 +34,7 @@ pub(super) struct TokenChecker {
 }
 
 impl TokenChecker {
-    /// Checks the token in use. Fails if the response does not come from an MCP server.
+    /// Checks the current token. Fails if the response does not come from an MCP server.
     pub(super) async fn check(&self) -> Result<TokenCheck, AuthError> {
         let Some(current) = self.cache.get().await? else {
             let response = self.ping_mcp(&HeaderMap::new()).await?;
@@ -46,7 +46,7 @@ impl TokenChecker {
         let ClientSettings { server, .. } = &*self.settings;
         let headers = || current.headers(&Method::POST, server, self.settings.now());
         let mut response = self.ping(&headers()?).await?;
-        // The first proof may lack the nonce, which only the refusal has.
+        // The first proof may lack the nonce, which is only in the refusal.
         if BearerChallenge::read(&response.headers).lacks_nonce() {
             response = self.ping(&headers()?).await?;
         }
@@ -75,7 +75,7 @@ impl TokenChecker {
         Ok(response)
     }
 
-    /// Learns from a response: the DPoP nonce, and whether the server accepted the token that was sent.
+    /// Records the DPoP nonce of a response, and whether the server accepted the token.
     pub(super) fn observe(&self, sent: &HeaderMap, status: StatusCode, headers: &HeaderMap) {
         let Some(current) = self.cache.cached() else { return };
         if let Some(signer) = &current.signer {
@@ -92,7 +92,7 @@ impl TokenChecker {
         Ok(response)
     }
 
-    /// Fails if a response comes from a wrong path, or from a proxy whose server is down.
+    /// Fails if a response comes from a wrong path, or from a proxy whose server is not running.
     fn require_mcp(&self, response: &FetchResponse) -> Result<(), AuthError> {
         let status = response.status;
         let is_unexpected = status.is_server_error()
@@ -108,7 +108,7 @@ impl TokenChecker {
     }
 }
 
-/// Returns whether a status refuses the credential.
+/// Returns whether a status means that the credential is refused.
 pub(super) fn is_refusal(status: StatusCode) -> bool {
     matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
 }

@@ -16,7 +16,7 @@ pub(super) async fn document<T: DeserializeOwned>(
     url: &Url,
 ) -> Result<Option<T>, AuthError> {
     let reply = http.send(FetchRequest::get(url.clone()).most_bytes(MOST_BYTES)).await?;
-    // A busy server may have the document.
+    // A server that is too busy may still have the document.
     let busy = matches!(reply.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT);
     let absent = reply.status.is_client_error() && !busy;
     if absent || (reply.status.is_success() && !reply.is_json()) {

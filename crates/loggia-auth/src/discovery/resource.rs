@@ -45,8 +45,8 @@ impl ResourceMetadata {
 
 const NAME: &str = "oauth-protected-resource";
 
-/// Fetches the metadata from the URL of the challenge, or else from the two well-known URLs. A server of 2025-03-26 has
-/// none.
+/// Fetches the metadata from the URL of the challenge, or otherwise from the two well-known URLs. A server of
+/// 2025-03-26 has none.
 pub(super) async fn find(
     http: &RestrictedHttpClient,
     server: &Url,

@@ -84,8 +84,8 @@ struct ServerMetadataDocument {
     features: AuthorizationServerFeatures,
 }
 
-/// Fetches the metadata of an issuer from the URLs and in the order that the specification lists. The issuer in the
-/// metadata has to be identical (RFC 8414, section 3.3), or `accepted` if only a trailing slash differs.
+/// Fetches the metadata of an issuer, from the URLs and in the order of the specification. The issuer in the metadata
+/// must be identical (RFC 8414, section 3.3), or equal to `accepted` if only a trailing slash differs.
 pub(super) async fn find(
     http: &RestrictedHttpClient,
     issuer: &str,
@@ -226,7 +226,7 @@ impl AuthorizationServerMetadata {
             ))
         })?;
         let methods = &self.features.code_challenge_methods_supported;
-        // 2025-03-26 demands PKCE, but not that the metadata says so.
+        // 2025-03-26 requires PKCE, but does not require the metadata to say so.
         let implied = self.is_2025_03_26 && methods.is_empty();
         if !implied && !methods.iter().any(|method| method == "S256") {
             return Err(AuthError::Discovery(format!(
@@ -247,7 +247,8 @@ impl AuthorizationServerMetadata {
         }
     }
 
-    /// Returns whether the server accepts DPoP proofs by ES256, the algorithm of [`DpopSigner`](crate::dpop::DpopSigner).
+    /// Returns whether the server accepts DPoP proofs with ES256, the algorithm of
+    /// [`DpopSigner`](crate::dpop::DpopSigner).
     pub fn supports_dpop(&self) -> bool {
         self.features.dpop_signing_alg_values_supported.iter().any(|name| name == "ES256")
     }

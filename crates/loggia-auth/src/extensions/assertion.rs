@@ -9,7 +9,7 @@ use crate::secret::Secret;
 
 /// A source of signed assertions about a user or a program, from an issuer that the authorization server trusts.
 pub trait AssertionSource: Send + Sync + 'static {
-    /// Returns an assertion that is valid now. `audience` is the issuer that will receive it.
+    /// Returns an assertion that is valid now. `audience` is the issuer that receives it.
     fn assertion<'a>(&'a self, audience: &'a str) -> BoxFuture<'a, Result<Secret, AuthError>>;
 
     /// Marks an assertion as refused, so that it is not sent again.

@@ -1,6 +1,6 @@
 //! OAuth `client_credentials`: no user (`io.modelcontextprotocol/oauth-client-credentials`).
 //!
-//! Programs that act for themselves get tokens by it. Invariant: the client has a secret or a key.
+//! Programs that act for themselves use it. Invariant: the client has a secret or a key.
 
 use super::grant_request::{GrantContext, GrantRequest};
 use crate::error::AuthError;

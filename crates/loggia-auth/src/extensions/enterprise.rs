@@ -1,8 +1,8 @@
 //! Enterprise-managed authorization (`io.modelcontextprotocol/enterprise-managed-authorization`).
 //!
-//! The organisation's identity provider, where the user has signed in already, decides which servers they may use. It
-//! exchanges the user's ID token (RFC 8693) for an assertion (an ID-JAG), which the server's authorization server accepts
-//! as a grant. Invariant: an ID-JAG is for one authorization server.
+//! The organisation's identity provider, where the user is signed in, decides which servers the user may use. It
+//! exchanges the user's ID token (RFC 8693) for an assertion (an ID-JAG), which the authorization server of the MCP
+//! server accepts as a grant. Invariant: an ID-JAG is for one authorization server.
 
 use std::fmt;
 use std::sync::Arc;
@@ -44,13 +44,13 @@ impl SubjectTokenType {
 pub struct IdentityProvider {
     /// The issuer.
     pub issuer: String,
-    /// The token endpoint. `None`: the one in the issuer's metadata.
+    /// The token endpoint. `None` means the one in the issuer's metadata.
     pub token_endpoint: Option<Url>,
     /// The client of the issuer with which the user signed in.
     pub client: RegisteredClient,
 }
 
-/// The grant by an ID-JAG of an identity provider.
+/// The grant with an ID-JAG of an identity provider.
 #[derive(Clone)]
 pub struct EnterpriseGrant {
     /// The identity provider.
@@ -78,7 +78,7 @@ impl EnterpriseGrant {
             client: self.client.to_client_of(&context.discovered.server),
             grant_type: JWT_BEARER,
             assertion: Some(self.exchange(context).await?),
-            // The ID-JAG has the scopes that the organisation allows.
+            // The ID-JAG contains the scopes that the organisation allows.
             scope: String::new(),
         })
     }

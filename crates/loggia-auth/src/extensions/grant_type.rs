@@ -11,7 +11,7 @@ use crate::error::AuthError;
 use crate::registration::Registrar;
 use crate::user_agent::UserAgent;
 
-/// The grant type by which a client gets tokens.
+/// The grant type with which a client gets tokens.
 #[derive(Clone)]
 pub enum GrantType {
     /// A user signs in (RFC 6749, section 4.1).
@@ -20,10 +20,10 @@ pub enum GrantType {
     RefreshOnly,
     /// The program acts for itself (`io.modelcontextprotocol/oauth-client-credentials`).
     ClientCredentials(ClientCredentialsGrant),
-    /// The organisation's identity provider vouches for the user
+    /// The organisation's identity provider issues an assertion about the user
     /// (`io.modelcontextprotocol/enterprise-managed-authorization`).
     Enterprise(EnterpriseGrant),
-    /// The platform vouches for the program (workload identity federation).
+    /// The platform issues an assertion about the program (workload identity federation).
     Workload(WorkloadGrant),
 }
 

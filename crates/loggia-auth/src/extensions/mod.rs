@@ -1,8 +1,8 @@
-//! Grant types beside the authorization code: client credentials, enterprise-managed authorization (ID-JAG) and workload
-//! identity federation.
+//! Grant types other than the authorization code: client credentials, enterprise-managed authorization (ID-JAG) and
+//! workload identity federation.
 //!
-//! Programs that run without a user at a browser get tokens by them. Invariant: each sends its request to the token
-//! endpoint directly, and its client belongs to the issuer of that endpoint.
+//! They are for programs without a user at a browser. Invariant: each grant sends its request directly to the token
+//! endpoint, and its client belongs to the issuer of this endpoint.
 
 mod assertion;
 mod client_credentials;

@@ -1,7 +1,7 @@
-//! Single sign-on: the user signs in once at the organisation's identity provider by OpenID Connect.
+//! Single sign-on: the user signs in once at the organisation's identity provider, with OpenID Connect.
 //!
-//! The ID token is stored and renewed, so that it can be exchanged for access to one server after another. Invariant: an
-//! ID token is stored only after it was verified, and a renewed one is about the same user.
+//! The ID token is stored and renewed, so that it can be exchanged for access to several servers. Invariant: an ID
+//! token is stored only after it was verified, and a renewed one belongs to the same user.
 
 use std::fmt;
 use std::sync::Arc;
@@ -111,8 +111,8 @@ impl SingleSignOn {
     }
 }
 
-/// A renewal that is dropped halfway can end the sign-in. [`GrantType::Enterprise`](super::GrantType::Enterprise) runs each
-/// to its end.
+/// A renewal that is dropped before its end can end the sign-in.
+/// [`GrantType::Enterprise`](super::GrantType::Enterprise) completes each renewal.
 impl AssertionSource for SingleSignOn {
     fn assertion<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Secret, AuthError>> {
         Box::pin(self.id_token())
@@ -136,7 +136,7 @@ impl SingleSignOn {
         record.until > clock::seconds((self.clock)()) + MIN_LIFETIME
     }
 
-    /// Returns an ID token that can be sent, renewed or by a sign-in if necessary.
+    /// Returns an ID token that can be sent. If necessary, renews it or asks the user to sign in.
     async fn id_token(&self) -> Result<Secret, AuthError> {
         let _flight = self.flight.lock().await;
         let lease = RecordLease { store: &*self.store, key: &self.key, holder: &self.holder };
@@ -155,7 +155,7 @@ impl SingleSignOn {
 
     /// Gets another ID token. The caller holds the lease.
     async fn obtain(&self) -> Result<Secret, AuthError> {
-        // The last holder of the lease may have got one.
+        // The last holder of the lease may have saved one.
         let before = self.load().await?;
         if let Some(stored) = before.as_ref().filter(|stored| self.is_usable(&stored.record)) {
             return Ok(stored.record.id_token.clone());
@@ -192,8 +192,8 @@ impl SingleSignOn {
         }
     }
 
-    /// Renews the ID token by the refresh token (OpenID Connect Core, section 12). Returns `None` if that is not possible
-    /// and the user has to sign in.
+    /// Renews the ID token with the refresh token (OpenID Connect Core, section 12). Returns `None` if that is not
+    /// possible and the user has to sign in.
     async fn refresh(
         &self,
         server: &AuthorizationServerMetadata,
@@ -221,7 +221,7 @@ impl SingleSignOn {
         Ok(Some(IdTokenRecord { refresh_token: next.refresh_token.or(Some(refresh)), ..next }))
     }
 
-    /// Has the user sign in.
+    /// Asks the user to sign in.
     async fn sign_in(
         &self,
         server: &AuthorizationServerMetadata,

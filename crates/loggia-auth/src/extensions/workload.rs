@@ -10,10 +10,10 @@ use super::grant_request::{GrantContext, GrantRequest, JWT_BEARER};
 use crate::error::AuthError;
 use crate::registration::RegisteredClient;
 
-/// The grant for a program that its platform vouches for.
+/// The grant for a program for which its platform issues assertions.
 #[derive(Clone)]
 pub struct WorkloadGrant {
-    /// The client that the program is to the authorization server.
+    /// The client of the authorization server.
     pub client: RegisteredClient,
     /// The assertions of the platform, such as an [`AssertionFile`](super::AssertionFile).
     pub assertion: Arc<dyn AssertionSource>,

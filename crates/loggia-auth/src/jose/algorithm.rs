@@ -72,7 +72,7 @@ impl FromStr for Algorithm {
 
     fn from_str(name: &str) -> Result<Algorithm, JoseError> {
         let known = Algorithm::ALL.iter().find(|known| known.as_str() == name).copied();
-        // RFC 9864 registers Ed25519 under its own name.
+        // RFC 9864 registers Ed25519 under a name of its own.
         let known = known.or_else(|| (name == "Ed25519").then_some(Algorithm::EdDsa));
         known.ok_or_else(|| {
             JoseError::Algorithm(name.chars().filter(|c| c.is_ascii_graphic()).take(32).collect())

@@ -1,4 +1,4 @@
-//! Base64url, digests and random texts, as the RFCs of tokens use them.
+//! Base64url, digests and random texts in the form of the token RFCs.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

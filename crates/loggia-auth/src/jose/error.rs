@@ -10,11 +10,11 @@ use crate::restricted_http::FetchError;
 pub enum JoseError {
     /// It is not a token or a key.
     Malformed(&'static str),
-    /// The algorithm is not one that is accepted.
+    /// The algorithm is not accepted.
     Algorithm(String),
-    /// The type of the token is not the one that is expected here.
+    /// The token has another type than the expected one.
     Type(String),
-    /// No key fits.
+    /// No key matches.
     UnknownKey,
     /// The key cannot be used for this.
     Key(&'static str),

@@ -9,7 +9,7 @@ use super::algorithm::Algorithm;
 use super::encoding::{decode, encode, sha256};
 use super::error::JoseError;
 
-/// The number of keys of a set that are read.
+/// The maximum number of keys of a set that are read.
 const MOST_KEYS: usize = 64;
 
 /// A public key for signatures.
@@ -128,7 +128,7 @@ struct JwkMembers {
     y: String,
     n: String,
     e: String,
-    /// The private part, or a shared secret. Neither is allowed in a public key.
+    /// The private part, or a shared secret. Both are forbidden in a public key.
     d: Option<serde::de::IgnoredAny>,
     k: Option<serde::de::IgnoredAny>,
 }
@@ -232,7 +232,8 @@ impl JwkSet {
         Ok(JwkSet { keys: keys.filter_map(|raw| serde_json::from_str(raw.get()).ok()).collect() })
     }
 
-    /// Returns the keys with which a token may be signed: the one that it names, or else all that fit the algorithm.
+    /// Returns the keys with which a token may be signed: the one that it names, otherwise all that match the
+    /// algorithm.
     pub fn candidates<'a>(
         &'a self,
         kid: Option<&'a str>,

@@ -159,7 +159,7 @@ pub struct Claims {
 pub struct ClaimRules<'a> {
     /// The required issuer.
     pub issuer: &'a str,
-    /// The audiences, of which the token has to name one.
+    /// The audiences. The token must name one of them.
     pub audiences: &'a [&'a str],
     /// The current time.
     pub now: SystemTime,
@@ -179,7 +179,7 @@ impl Claims {
         self.check_time(rules.now, rules.skew)
     }
 
-    /// Checks that the token is valid now.
+    /// Checks that the token is valid at the given time.
     pub fn check_time(&self, now: SystemTime, skew: Duration) -> Result<(), JoseError> {
         let (now, skew) = (clock::seconds(now), skew.as_secs());
         let expires = self.exp.ok_or(JoseError::Missing("exp"))?;

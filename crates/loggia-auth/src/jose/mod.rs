@@ -1,8 +1,8 @@
 //! Signed tokens: JSON Web Signatures in compact form (RFC 7515), their keys (RFC 7517) and claims (RFC 7519).
 //!
-//! Every side of OAuth signs or verifies tokens. Invariant: only asymmetric algorithms exist, and the type of a key decides
-//! which of them can be used with it (RFC 8725, sections 3.1 and 3.2), so `none` cannot be parsed and a public key cannot
-//! be used as a shared secret.
+//! All sides of OAuth sign or verify tokens. Invariant: only asymmetric algorithms exist, and the type of a key
+//! decides which of them can be used with it (RFC 8725, sections 3.1 and 3.2). So `none` cannot be parsed, and a
+//! public key cannot be used as a shared secret.
 
 mod algorithm;
 mod encoding;

@@ -1,8 +1,8 @@
 //! The keys of an issuer at another server: fetched when they are first needed, cached, and fetched again when a token
 //! names an unknown key, because issuers change keys.
 //!
-//! Any caller can send a token with an unknown key. Invariant: keys are fetched at most once in five seconds, and one fetch
-//! serves all that wait for it.
+//! Any caller can send a token with an unknown key. Invariant: keys are fetched at most once in five seconds, and all
+//! callers that wait share one fetch.
 
 use std::fmt;
 use std::future::Future;
@@ -19,9 +19,9 @@ use super::jwk::JwkSet;
 use crate::clock::{self, Clock};
 use crate::restricted_http::{FetchError, FetchRequest, RestrictedHttpClient};
 
-/// The time that fetched keys are used without another fetch.
+/// The time that fetched keys are used before they are fetched again.
 const FRESH: Duration = Duration::from_secs(15 * 60);
-/// The time that they are used while a fetch fails.
+/// The time that fetched keys are used while fetching fails.
 const STALE: Duration = Duration::from_secs(24 * 60 * 60);
 /// The least time between two fetches.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -31,7 +31,7 @@ pub type KeysFuture<'a> = Pin<Box<dyn Future<Output = Result<Arc<JwkSet>, JoseEr
 
 /// A source of an issuer's keys.
 pub trait KeySource: Send + Sync + 'static {
-    /// Returns the keys. Fetches them again if the cached ones have none for `kid` and `algorithm`.
+    /// Returns the keys. Fetches them again if no cached key matches `kid` and `algorithm`.
     fn keys<'a>(&'a self, kid: Option<&'a str>, algorithm: Algorithm) -> KeysFuture<'a>;
 }
 

@@ -55,7 +55,7 @@ struct ProtectedHeader<'a> {
 }
 
 impl SigningKey {
-    /// Generates a key. RSA keys can only be read.
+    /// Generates a key. RSA keys cannot be generated, only read.
     pub fn generate(algorithm: Algorithm) -> Result<SigningKey, JoseError> {
         let random = SystemRandom::new();
         let made = match algorithm {
@@ -68,8 +68,8 @@ impl SigningKey {
         SigningKey::from_pkcs8(made.as_ref(), Some(algorithm))
     }
 
-    /// Reads a PKCS #8 key. An RSA key signs by `algorithm`, or by RS256 if that is `None`; the other keys have one algorithm
-    /// each.
+    /// Reads a PKCS #8 key. An RSA key signs with `algorithm`, or with RS256 if that is `None`; the other keys have
+    /// only one algorithm each.
     pub fn from_pkcs8(der: &[u8], algorithm: Option<Algorithm>) -> Result<SigningKey, JoseError> {
         let made = ec(der, &ECDSA_P256_SHA256_FIXED_SIGNING, Algorithm::Es256)
             .or_else(|| ec(der, &ECDSA_P384_SHA384_FIXED_SIGNING, Algorithm::Es384))
@@ -123,7 +123,7 @@ impl SigningKey {
         )
     }
 
-    /// Signs claims. The header has the public key itself, as in a DPoP proof.
+    /// Signs claims. The header contains the public key, as in a DPoP proof.
     pub fn sign_with_key(&self, typ: &str, claims: &impl Serialize) -> Result<String, JoseError> {
         let bare = Jwk { kid: None, alg: None, ..self.public.clone() };
         self.compact(&ProtectedHeader { alg: self.algorithm, typ, kid: None, jwk: Some(&bare) }, claims)
@@ -166,7 +166,7 @@ type ParsedKey = Option<(PrivateKey, Algorithm, KeyMaterial)>;
 
 fn ec(der: &[u8], kind: &'static EcdsaSigningAlgorithm, algorithm: Algorithm) -> ParsedKey {
     let pair = EcdsaKeyPair::from_pkcs8(kind, der, &SystemRandom::new()).ok()?;
-    // An uncompressed point: one byte that says so, then the two coordinates.
+    // An uncompressed point: one byte for the form, then the two coordinates.
     let (x, y) = pair.public_key().as_ref()[1..].split_at((pair.public_key().as_ref().len() - 1) / 2);
     let (x, y) = (x.to_vec(), y.to_vec());
     let material =

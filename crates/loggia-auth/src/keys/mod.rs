@@ -17,13 +17,13 @@ use crate::jose::{random, sha256};
 use crate::secret::Secret;
 use crate::store::TokenStore;
 
-/// The start of each key, by which users and scanners for leaked secrets recognise it.
+/// The beginning of each key, by which users and scanners for leaked secrets recognise it.
 const PREFIX: &str = "lgk_";
-/// The start of the names of the records.
+/// The beginning of the names of the records.
 const RECORD: &str = "api-key/";
-/// The number of keys that may exist.
+/// The maximum number of keys.
 const MOST_KEYS: usize = 10_000;
-/// The time for which cached keys are used: a key that another replica revoked is refused after that.
+/// The time that cached keys are used. After it, a key that another replica revoked is refused.
 const FRESH: Duration = Duration::from_secs(10);
 /// The least time between two reads of the store for unknown keys.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -72,7 +72,7 @@ impl fmt::Display for ApiKeyError {
 
 impl std::error::Error for ApiKeyError {}
 
-/// The properties of a key that is to be created.
+/// The properties of a new key.
 #[derive(Debug, Clone, Default)]
 pub struct NewApiKey {
     /// The owner.
@@ -139,7 +139,7 @@ impl ApiKeys {
         Ok(keys)
     }
 
-    /// Revokes a key. Returns whether it exists. This process refuses it at once, others within ten seconds.
+    /// Revokes a key. Returns whether it exists. This process refuses it immediately, others within ten seconds.
     pub async fn revoke(&self, id: &str, now: SystemTime) -> Result<bool, AuthError> {
         let found = self.mark(id, clock::seconds(now)).await?;
         self.load(now).await?;
@@ -243,7 +243,7 @@ impl ApiKeys {
     }
 }
 
-/// Logs why the keys cannot be read. The error says only whether a retry may help.
+/// Logs why the keys cannot be read. The returned error says only whether a retry may help.
 fn unverified(error: AuthError) -> ApiKeyError {
     tracing::error!(%error, "API keys cannot be read");
     match error.is_unavailable() {

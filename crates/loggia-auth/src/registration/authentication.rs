@@ -1,4 +1,4 @@
-//! Client authentication (RFC 6749, section 2.3): the identity of a client at one authorization server, and its proof.
+//! Client authentication (RFC 6749, section 2.3): the id and the credentials of a client at one authorization server.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::secret::Secret;
 pub enum ClientAuth {
     /// None: a public client sends only its `client_id`.
     None,
-    /// A secret, sent by HTTP Basic or in the form, as the server wants it.
+    /// A secret, sent with HTTP Basic or in the form, as the server requires.
     Secret(Secret),
     /// A key that signs assertions (`private_key_jwt`).
     Key(Arc<SigningKey>),
@@ -66,7 +66,7 @@ pub struct KnownClient {
     pub client_id: String,
     /// The credentials.
     pub auth: ClientAuth,
-    /// The method by which the credentials are sent.
+    /// The method with which the credentials are sent.
     pub method: AuthMethod,
 }
 

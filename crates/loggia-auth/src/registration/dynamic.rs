@@ -21,14 +21,14 @@ pub(super) struct RegistrationRecord {
     method: AuthMethod,
     #[serde(default, serialize_with = "Secret::reveal_option", skip_serializing_if = "Option::is_none")]
     secret: Option<Secret>,
-    /// In seconds since 1970; 0: never.
+    /// The expiry, in seconds since 1970; 0 for never.
     #[serde(default)]
     secret_expires_at: u64,
     pub(super) redirect_uri: String,
 }
 
 impl RegistrationRecord {
-    /// Returns whether the registration is for a redirect URI, and its secret has not expired `now`.
+    /// Returns whether the registration is for this redirect URI, and its secret is not expired at `now`.
     pub(super) fn is_usable(&self, redirect_uri: &str, now: u64) -> bool {
         let end = self.secret_expires_at;
         self.redirect_uri == redirect_uri && (end == 0 || end > now)
@@ -49,7 +49,8 @@ pub(super) async fn register(
     endpoint: &Url,
     redirect_uri: &str,
 ) -> Result<RegistrationRecord, AuthError> {
-    // The request names no scope: many servers know those of their resources only when a token is requested.
+    // The request contains no scope, because many servers know the scopes of their resources only when a token is
+    // requested.
     let request = RegistrationRequest {
         client_name: &identity.name,
         client_uri: identity.uri.as_ref().map(Url::as_str),
@@ -74,8 +75,8 @@ pub(super) async fn register(
     Ok(response.into_record(server, redirect_uri))
 }
 
-/// Returns the authentication method to register: none if possible, because a program on a user's machine cannot keep a
-/// secret from the user.
+/// Returns the authentication method to register: none if possible, because a program on a user's machine cannot hide
+/// a secret from the user.
 fn wanted_method(server: &AuthorizationServerMetadata) -> AuthMethod {
     let Some(methods) = &server.features.token_endpoint_auth_methods_supported else {
         return AuthMethod::None;
@@ -137,8 +138,8 @@ struct RegistrationError {
     error_description: Option<String>,
 }
 
-/// Returns the error of a refused registration, with the next step. Many vendors accept only listed clients, and say so
-/// in plain text or not at all.
+/// Returns the error of a refused registration, with the next step. Many vendors accept only registered clients, and
+/// say so in plain text or not at all.
 fn refusal(server: &AuthorizationServerMetadata, reply: &FetchResponse) -> AuthError {
     let issuer = &server.issuer;
     let said = match serde_json::from_slice::<RegistrationError>(&reply.body) {

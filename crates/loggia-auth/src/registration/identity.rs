@@ -1,7 +1,7 @@
 //! The identity of a program as an OAuth client, and its Client ID Metadata Document.
 //!
-//! A program that publishes such a document needs no registration at servers that support it. Invariant: the `client_id` is
-//! the URL of the document.
+//! A program with such a document needs no registration at servers that support it. Invariant: the `client_id` is the
+//! URL of the document.
 
 use std::sync::Arc;
 
@@ -34,14 +34,14 @@ pub struct ClientIdentity {
     pub application_type: ApplicationType,
     /// The preregistered clients.
     pub registered: Vec<RegisteredClient>,
-    /// A client that the user names now, used before all others. After a successful sign-in it is saved in the store for
-    /// its issuer, and used there when the user names none.
+    /// A client that the user names for this sign-in. It is used before all others. After a successful sign-in it is
+    /// saved in the store for its issuer, and used there for later sign-ins without a named client.
     pub named: Option<RegisteredClient>,
     /// The URL of the Client ID Metadata Document, which is the `client_id` at servers that support it.
     pub metadata_document: Option<Url>,
     /// The key whose public half is in that document, if its authentication method is `private_key_jwt`.
     pub document_key: Option<Arc<SigningKey>>,
-    /// True to use dynamic registration if nothing else is possible.
+    /// True if dynamic registration is used when no other client exists.
     pub dynamic: bool,
 }
 
@@ -81,7 +81,7 @@ impl ClientIdentity {
         self
     }
 
-    /// Returns the preregistered clients in the order of their precedence.
+    /// Returns the preregistered clients in the order in which they are tried.
     pub(crate) fn preregistered(&self) -> impl Iterator<Item = &RegisteredClient> {
         self.named.iter().chain(&self.registered)
     }
@@ -108,8 +108,8 @@ impl ClientIdentity {
         Some(document)
     }
 
-    /// Returns the client of the document if a server supports such documents. A server that lists authentication methods
-    /// or algorithms has to list those of this client.
+    /// Returns the client of the document if a server supports such documents. If the server lists authentication
+    /// methods or algorithms, they must include those of this client.
     pub(super) fn document_client_for(&self, server: &AuthorizationServerMetadata) -> Option<KnownClient> {
         let document = self.metadata_document.as_ref()?;
         let features = &server.features;

@@ -1,4 +1,4 @@
-//! The choice among preregistered clients: registered by a user in the settings of a vendor, and configured here.
+//! Chooses among preregistered clients, which a user registered in the settings of a vendor and configured here.
 //!
 //! Many vendors accept no other clients. Invariant: a client belongs to one issuer, and is sent to no other.
 
@@ -22,7 +22,7 @@ struct IssuerBinding {
 pub(super) struct PreregisteredClients<'a> {
     pub(super) identity: &'a ClientIdentity,
     pub(super) store: &'a dyn TokenStore,
-    /// The protected server, which clients without an issuer are for.
+    /// The protected server to which clients without an issuer belong.
     pub(super) resource: &'a Url,
 }
 
@@ -63,7 +63,7 @@ impl PreregisteredClients<'_> {
         }
         let (key, value) = (named_key(issuer), record::encode(&ClientRecord::from(client))?);
         let before = self.store.load(&key).await?.map(|before| before.revision);
-        // If two sign-ins run at once, either client may be saved.
+        // If two sign-ins run concurrently, either client may be saved.
         self.store.save(&key, value, before, None).await.map(drop)
     }
 

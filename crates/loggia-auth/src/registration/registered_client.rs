@@ -1,7 +1,7 @@
 //! One preregistered client, with the authentication method that a server accepts from it.
 //!
-//! It is a value that the identity of a program lists, apart from the choice among such clients. Invariant: a client
-//! secret is sent in the form only to a server that accepts no HTTP Basic.
+//! It is separate from the choice among such clients. Invariant: a client secret is sent in the form only to a server
+//! that does not accept HTTP Basic.
 
 use super::authentication::{AuthMethod, ClientAuth, KnownClient};
 use crate::discovery::AuthorizationServerMetadata;
@@ -10,8 +10,8 @@ use crate::secret::Secret;
 /// A preregistered client.
 #[derive(Debug, Clone)]
 pub struct RegisteredClient {
-    /// The issuer with which it is registered. `None`: the issuer that the server names at the first sign-in, and from
-    /// then on no other.
+    /// The issuer with which it is registered. `None` means the issuer that the server names at the first sign-in;
+    /// from then on it is used with no other issuer.
     pub issuer: Option<String>,
     /// The `client_id`.
     pub client_id: String,
@@ -37,7 +37,7 @@ impl RegisteredClient {
         self
     }
 
-    /// Returns the client for a server whose metadata is not known: a secret is sent by HTTP Basic.
+    /// Returns the client for a server whose metadata is not known: a secret is sent with HTTP Basic.
     pub(crate) fn to_client(&self) -> KnownClient {
         let method = match &self.auth {
             ClientAuth::None => AuthMethod::None,
@@ -57,7 +57,7 @@ impl RegisteredClient {
     }
 }
 
-/// Returns the method by which a client secret is sent to a server.
+/// Returns the method with which a client secret is sent to a server.
 pub(super) fn secret_method(server: &AuthorizationServerMetadata) -> AuthMethod {
     let post_only = !server.accepts_auth_method("client_secret_basic")
         && server.accepts_auth_method("client_secret_post");

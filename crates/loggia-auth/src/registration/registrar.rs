@@ -1,4 +1,4 @@
-//! The registrar: finds the client that this program is to an authorization server.
+//! The registrar: finds the client of this program for an authorization server.
 //!
 //! Invariant: a registration is stored under its issuer, and is sent to no other.
 
@@ -16,13 +16,13 @@ use crate::restricted_http::RestrictedHttpClient;
 use crate::store::TokenStore;
 use crate::store::record::{self, VersionedRecord};
 
-/// A finder of the client that this program is to an authorization server.
+/// Finds the client of this program for an authorization server.
 pub(crate) struct Registrar<'a> {
     pub(crate) identity: &'a ClientIdentity,
     pub(crate) http: &'a RestrictedHttpClient,
     pub(crate) store: &'a dyn TokenStore,
     pub(crate) clock: &'a Clock,
-    /// The protected server, which clients without an issuer are for.
+    /// The protected server to which clients without an issuer belong.
     pub(crate) resource: &'a Url,
 }
 
@@ -57,7 +57,7 @@ impl Registrar<'_> {
         Ok(Some(registration.to_client()))
     }
 
-    /// Returns the client of a stored credential, with the credentials that are configured now.
+    /// Returns the client of a stored credential, with the currently configured credentials.
     pub(crate) fn client_of_record(
         &self,
         server: &AuthorizationServerMetadata,
@@ -89,12 +89,12 @@ impl Registrar<'_> {
         self.preregistered().save_named(issuer, client).await
     }
 
-    /// Returns the redirect URI of the registration with an issuer, which later sign-ins have to use too.
+    /// Returns the redirect URI of the registration with an issuer. Later sign-ins must use it, too.
     pub(crate) async fn registered_redirect_uri(&self, issuer: &str) -> Result<Option<String>, AuthError> {
         Ok(self.registration(issuer).await?.map(|found| found.record.redirect_uri))
     }
 
-    /// Deletes a registration that the server does not know any more.
+    /// Deletes a registration that the server no longer knows.
     pub(crate) async fn forget(&self, issuer: &str) -> Result<(), AuthError> {
         if let Some(found) = self.registration(issuer).await? {
             self.store.remove(&registration_key(issuer), found.revision).await?;

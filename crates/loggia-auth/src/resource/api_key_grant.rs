@@ -1,4 +1,4 @@
-//! The grant of an API key, for the layer that accepts API keys beside tokens.
+//! The verified token of an API key, for a layer that accepts API keys in addition to tokens.
 
 use super::{Grant, TokenError};
 use crate::clock;

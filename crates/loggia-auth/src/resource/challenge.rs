@@ -44,7 +44,7 @@ pub(super) enum AccessRefusal {
     UnreadableBody(StatusCode),
 }
 
-/// The parts that all challenges of a resource server have.
+/// The common parts of all challenges of a resource server.
 pub(super) struct ChallengeContext<'a> {
     /// The URL of the resource metadata.
     pub(super) metadata: &'a str,
@@ -131,8 +131,8 @@ impl AccessRefusal {
         serde_json::json!({ "error": self.code(), "error_description": self.description() })
     }
 
-    /// Returns the challenges. That of the scheme which the client used has the error; the other one only offers its scheme
-    /// (RFC 9449, section 7.2).
+    /// Returns the challenges. The challenge of the client's scheme contains the error; the other one only offers its
+    /// scheme (RFC 9449, section 7.2).
     fn challenges(&self, context: &ChallengeContext<'_>) -> Vec<HeaderValue> {
         let used = match self {
             AccessRefusal::NoToken | AccessRefusal::MalformedHeader(_) => None,
@@ -152,7 +152,7 @@ impl AccessRefusal {
             (TokenScheme::Dpop, context.dpop.is_some()),
         ];
         let offered = offered.into_iter().filter(|(scheme, offered)| *offered || used == Some(*scheme));
-        // A client with a token for one scheme has no use for the other.
+        // A client with a token of one scheme cannot use the other scheme.
         let offered = offered.filter(
             |(scheme, _)| !matches!(self, AccessRefusal::InsufficientScope(used, _) if used != scheme),
         );

@@ -25,13 +25,13 @@ pub const PROOF_ALGORITHMS: &[Algorithm] =
     &[Algorithm::Es256, Algorithm::Es384, Algorithm::EdDsa, Algorithm::Ps256, Algorithm::Rs256];
 
 const DPOP: HeaderName = HeaderName::from_static("dpop");
-/// Largest difference between the time of a proof and the clock, in either direction.
+/// The maximum difference between the time of a proof and the clock, in either direction.
 const WINDOW: Duration = Duration::from_secs(60);
-/// Seconds for which a nonce is issued. It is accepted for as long again.
+/// The number of seconds during which a nonce is issued. It is accepted for the same time after that.
 const NONCE_SECONDS: u64 = 120;
-/// Most used proofs that are recorded, in each of two generations.
+/// The maximum number of used proofs that are recorded, in each of two generations.
 const MAX_USED: usize = 900_000;
-/// Longest `jti` or nonce, in bytes.
+/// The maximum length of a `jti` or nonce, in bytes.
 const MAX_TEXT: usize = 256;
 
 /// The policy of a resource server for DPoP: whether it accepts or requires bound tokens.
@@ -43,7 +43,7 @@ pub struct DpopPolicy {
 }
 
 impl DpopPolicy {
-    /// Accepts bound tokens and bearer tokens. A bound token is never accepted without its proof.
+    /// Accepts bound tokens and bearer tokens. A bound token is never accepted without a proof.
     pub fn accepted() -> DpopPolicy {
         DpopPolicy { required: false, verifier: Arc::default(), store: None }
     }
@@ -53,15 +53,16 @@ impl DpopPolicy {
         DpopPolicy { required: true, ..DpopPolicy::accepted() }
     }
 
-    /// Requires a nonce of this server in proofs, so that none can be made long in advance. Replicas need the same key.
+    /// Requires a nonce of this server in proofs, so that proofs cannot be made long in advance. Replicas need the
+    /// same key.
     pub fn nonces(mut self, key: NonceKey) -> DpopPolicy {
         self.verifier = Arc::new(ProofVerifier { nonces: Some(key), ..ProofVerifier::default() });
         self
     }
 
-    /// Accepts a proof once among all replicas that share a store, instead of once with each. Each request with a bound
-    /// token writes to the store. Where that is too much, [`nonces`](DpopPolicy::nonces) and the minute for which a proof is
-    /// valid limit the use of a stolen proof at another replica.
+    /// Accepts a proof once among all replicas that share a store, instead of once at each. Each request with a bound
+    /// token then writes to the store. Without it, [`nonces`](DpopPolicy::nonces) and the validity of one minute
+    /// limit the use of a stolen proof at another replica.
     pub fn shared(mut self, store: Arc<dyn TokenStore>) -> DpopPolicy {
         self.store = Some(store);
         self
@@ -100,7 +101,7 @@ impl NonceKey {
         NonceKey(hmac::Key::new(hmac::HMAC_SHA256, secret))
     }
 
-    /// Creates a random key, which only this process has.
+    /// Creates a random key, which is known only in this process.
     pub fn random() -> NonceKey {
         let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new());
         NonceKey(key.expect("the operating system has random numbers"))
@@ -135,7 +136,7 @@ pub struct DpopProof {
 }
 
 impl DpopProof {
-    /// Records the proof in a store for as long as it is valid. Returns `false` if it is recorded already.
+    /// Records the proof in a store while it is valid. Returns `false` if it was recorded before.
     pub(crate) async fn record_once(
         &self,
         store: &dyn TokenStore,
@@ -169,7 +170,7 @@ struct ProofClaims {
     nonce: Option<String>,
 }
 
-/// Verifies proofs, and records them for as long as they are valid.
+/// Verifies proofs, and records them while they are valid.
 #[derive(Default)]
 pub struct ProofVerifier {
     nonces: Option<NonceKey>,
@@ -200,8 +201,8 @@ impl ProofVerifier {
         headers.contains_key(DPOP)
     }
 
-    /// Verifies the proof of a request (RFC 9449, section 4.3). `urls` are the URLs that the requested resource has; `token` is
-    /// the access token of the request, if it has one.
+    /// Verifies the proof of a request (RFC 9449, section 4.3). `urls` are the URLs of the requested resource;
+    /// `token` is the access token of the request, if it has one.
     pub fn check(
         &self,
         headers: &HeaderMap,

@@ -1,7 +1,7 @@
-//! Token introspection: asks the issuer of an opaque token for its state (RFC 7662).
+//! Token introspection: asks the issuer of an opaque token whether it is valid (RFC 7662).
 //!
-//! The result is cached for a short time, so that not each request causes another one, and a revoked token is still
-//! refused soon.
+//! The result is cached for a short time: not every request asks the issuer, and a revoked token is still refused
+//! soon.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -19,9 +19,9 @@ use crate::jose::{Claims, JoseError, sha256};
 use crate::restricted_http::{FetchRequest, RestrictedHttpClient};
 use crate::secret::Secret;
 
-/// Most cached results.
+/// The maximum number of cached results.
 const MAX_CACHED: usize = 10_000;
-/// Most introspection requests at once.
+/// The maximum number of concurrent introspection requests.
 const MAX_REQUESTS: usize = 64;
 
 /// An introspection endpoint, with the credentials for it.
@@ -54,7 +54,7 @@ impl fmt::Debug for IntrospectionEndpoint {
 }
 
 impl IntrospectionEndpoint {
-    /// Creates an endpoint where this server authenticates as a client with a secret.
+    /// Creates an endpoint at which this server authenticates as a client with a secret.
     pub fn new(
         endpoint: Url,
         client_id: &str,
@@ -71,7 +71,7 @@ impl IntrospectionEndpoint {
         )
     }
 
-    /// Creates an endpoint where this server authenticates with a bearer token.
+    /// Creates an endpoint at which this server authenticates with a bearer token.
     pub fn with_token(endpoint: Url, token: Secret, guard: RestrictedHttpClient) -> IntrospectionEndpoint {
         IntrospectionEndpoint::with(endpoint, IntrospectionCredentials::Bearer(token), guard)
     }
@@ -91,7 +91,8 @@ impl IntrospectionEndpoint {
         }
     }
 
-    /// Sets how long a result is cached: 20 seconds by default. A revoked token may be accepted for that time.
+    /// Sets the time that a result is cached: 20 seconds by default. A revoked token may be accepted during this
+    /// time.
     pub fn keep(mut self, max_age: Duration) -> IntrospectionEndpoint {
         self.max_age = max_age;
         self
@@ -181,7 +182,7 @@ fn check_response(
     }
     let claims: Claims = serde_json::from_slice(response).map_err(unreadable)?;
     let access: AuthorizationClaims = serde_json::from_slice(response).map_err(unreadable)?;
-    // The issuer is optional, because it is the one whose endpoint was asked.
+    // The issuer is optional, because its own endpoint was asked.
     if claims.iss.as_deref().is_some_and(|iss| iss != issuer) {
         return Err(TokenError::from(JoseError::Issuer));
     }
@@ -191,7 +192,7 @@ fn check_response(
     if claims.exp.is_some() {
         claims.check_time(now, skew)?;
     }
-    // A token without a user is the client's own (RFC 9068, section 2.2).
+    // A token without a user belongs to the client itself (RFC 9068, section 2.2).
     let subject = claims.sub.or_else(|| access.client().map(str::to_owned));
     let subject = subject.ok_or_else(|| TokenError::from(JoseError::Missing("sub")))?;
     access.into_token(issuer.to_owned(), subject, claims.exp)

@@ -1,5 +1,5 @@
-//! The issuers whose tokens are accepted. Signed tokens are verified with the issuer's keys; for opaque tokens the issuer
-//! is asked.
+//! The issuers whose tokens are accepted. Signed tokens are verified with the issuer's keys; about opaque tokens the
+//! issuer is asked.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,12 +14,12 @@ use crate::jose::{Algorithm, ClaimRules, Claims, JoseError, Jwt, KeySource};
 /// Algorithms that access tokens may be signed with, by default.
 pub const TOKEN_ALGORITHMS: &[Algorithm] = Algorithm::ALL;
 
-/// A check for tokens that their issuer revoked before they expire. A function of the `jti` implements it.
+/// A check for tokens that their issuer revoked before their expiry. Functions of the `jti` implement it.
 pub trait RevocationCheck: Send + Sync + 'static {
     /// Returns whether a token is known to be revoked, by its `jti`.
     fn is_revoked(&self, jti: &str) -> bool;
 
-    /// Reads new revocations. Returns `None` if the known ones are recent enough.
+    /// Reads new revocations; `None` if the known ones are recent enough.
     fn refresh(&self) -> Option<BoxFuture<'_, ()>> {
         None
     }
@@ -69,20 +69,20 @@ impl TrustedIssuer {
         }
     }
 
-    /// Accepts opaque tokens of the issuer too.
+    /// Accepts opaque tokens of the issuer, too.
     pub fn and_introspecting(mut self, introspection: IntrospectionEndpoint) -> TrustedIssuer {
         self.introspection = Some(introspection);
         self
     }
 
-    /// Sets the only signature algorithms that are accepted.
+    /// Sets the accepted signature algorithms.
     pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> TrustedIssuer {
         self.algorithms = algorithms.into_iter().collect();
         self
     }
 
-    /// Accepts tokens without the type of access tokens (`at+jwt`), which authorization servers older than RFC 9068 issue.
-    /// Then only the audience prevents the use of the issuer's other tokens as access tokens.
+    /// Accepts tokens without the type of access tokens (`at+jwt`), which authorization servers older than RFC 9068
+    /// issue. Then only the audience distinguishes access tokens from other tokens of the issuer.
     pub fn any_token_type(mut self) -> TrustedIssuer {
         self.accepts_any_type = true;
         self

@@ -60,7 +60,7 @@ impl<S> Layer<S> for ResourceServerLayer {
     }
 }
 
-/// An endpoint behind a resource server.
+/// An endpoint that is protected by a resource server.
 #[derive(Clone)]
 pub struct ProtectedService<S> {
     inner: S,
@@ -163,7 +163,7 @@ impl RequestAuthorizer {
                 }
                 named
             }
-            // An opaque token names no issuer: the one with an introspection endpoint is asked.
+            // An opaque token names no issuer, so the issuer with an introspection endpoint is asked.
             Err(_) => issuers.find(|issuer| issuer.introspection().is_some()).ok_or_else(untrusted)?,
         };
         let introspection = issuer.introspection().ok_or_else(untrusted)?;
@@ -231,7 +231,8 @@ impl RequestAuthorizer {
         }
     }
 
-    /// Returns the requested URL as clients see it. Only its path is from the request, whose host is not trusted.
+    /// Returns the requested URL as clients see it. Only its path comes from the request, because its host is not
+    /// trusted.
     fn requested_url(&self, parts: &Parts) -> Option<Url> {
         self.resource.uri.join(parts.uri.path()).ok()
     }

@@ -38,7 +38,7 @@ struct ResourceMetadataDocument<'a> {
 impl ProtectedResourceMetadata<'_> {
     /// Returns the document.
     pub(super) fn to_json(&self) -> serde_json::Value {
-        // Refresh tokens are no concern of a resource server (specification, "Refresh Tokens").
+        // A resource server does not use refresh tokens (specification, "Refresh Tokens").
         let scopes = self.scopes.iter().copied().filter(|scope| *scope != "offline_access");
         let document = ResourceMetadataDocument {
             resource: self.resource,
@@ -74,7 +74,7 @@ impl MetadataEndpoint {
         &self.url
     }
 
-    /// Returns whether a path is that of the metadata: its own, or the one at the root, which clients try next.
+    /// Returns whether the metadata is at a path: its own one, or the one at the root, which clients try next.
     pub(super) fn is_at(&self, path: &str) -> bool {
         path == WELL_KNOWN || path.trim_end_matches('/') == self.path
     }

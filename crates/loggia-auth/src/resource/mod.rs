@@ -5,7 +5,7 @@
 //! refuses requests with challenges that tell clients how to get access (RFC 6750, RFC 9449).
 //!
 //! The token ends at this layer: no service behind it sees the token, so none can pass it on.
-//!
+//! The token ends at this layer: no service behind it sees the token, so none can pass it on.
 //! ```no_run
 //! # async fn run(service: std::sync::Arc<dyn loggia::Service>) -> Result<(), Box<dyn std::error::Error>> {
 //! use std::sync::Arc;
@@ -48,6 +48,6 @@ pub use issuer::{RevocationCheck, TOKEN_ALGORITHMS, TrustedIssuer};
 pub use layer::{ProtectedService, ResourceServerLayer};
 pub use resource_server::{ResourceServer, ResourceUriError};
 pub use scopes::ScopePolicy;
-// The name that API keys use.
+// The name in the module of API keys.
 pub(crate) use token::VerifiedToken as Grant;
 pub use token::{TokenError, VerifiedToken};

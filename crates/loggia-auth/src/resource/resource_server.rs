@@ -56,8 +56,8 @@ impl fmt::Debug for ResourceServer {
 }
 
 impl ResourceServer {
-    /// Creates the server at the URL that clients connect to (the canonical URI of the specification). Tokens must name it
-    /// as their audience.
+    /// Creates the server at the URL that clients connect to (the canonical URI of the specification). Tokens must
+    /// name it as their audience.
     pub fn new(uri: Url) -> Result<ResourceServer, ResourceUriError> {
         if uri.query().is_some()
             || uri.fragment().is_some()
@@ -87,7 +87,7 @@ impl ResourceServer {
         })
     }
 
-    /// Accepts the tokens of an issuer. The metadata lists issuers in the order in which they are added.
+    /// Accepts the tokens of an issuer. The metadata lists the issuers in the order in which they are added.
     pub fn issuer(mut self, issuer: TrustedIssuer) -> ResourceServer {
         self.issuers.push(Arc::new(issuer));
         self
@@ -105,8 +105,8 @@ impl ResourceServer {
         self
     }
 
-    /// Sets the scopes that the metadata names: by default, those that every request needs. By the specification, they are
-    /// the fewest scopes with which the server is useful.
+    /// Sets the scopes in the metadata; by default those that every request needs. According to the specification,
+    /// they are the fewest scopes with which the server is useful.
     pub fn scopes_supported(mut self, scopes: impl IntoIterator<Item = impl Into<String>>) -> ResourceServer {
         self.supported_scopes = scopes.into_iter().map(Into::into).collect();
         self
@@ -118,8 +118,8 @@ impl ResourceServer {
         self
     }
 
-    /// Accepts a further audience: an older URL of the same server, or its name at an authorization server without resource
-    /// indicators.
+    /// Accepts a further audience: an older URL of the same server, or its name at an authorization server without
+    /// resource indicators.
     pub fn audience(mut self, audience: impl Into<String>) -> ResourceServer {
         self.audiences.push(audience.into());
         self
@@ -131,21 +131,22 @@ impl ResourceServer {
         self
     }
 
-    /// Sets how far the clocks of issuers may be off: 30 seconds by default.
+    /// Sets the tolerance for the clocks of issuers: 30 seconds by default.
     pub fn skew(mut self, skew: Duration) -> ResourceServer {
         self.skew = skew;
         self
     }
 
-    /// Sets the length of the longest message whose operation is read, in bytes: 4 MiB by default. It should be the limit of
-    /// the endpoint.
+    /// Sets the maximum length of a message whose operation is read, in bytes: 4 MiB by default. It should be equal
+    /// to the limit of the endpoint.
     pub fn message_bytes(mut self, max: usize) -> ResourceServer {
         self.max_bytes = max;
         self
     }
 
-    /// Sets how many resources one request may name if scope rules depend on resources: 1024 by default. It should be the
-    /// limit of the endpoint ([`Limits::subscriptions`]). A request that names more is refused with `400`.
+    /// Sets the maximum number of resources in one request, if scope rules depend on resources: 1024 by default. It
+    /// should be equal to the limit of the endpoint ([`Limits::subscriptions`]). A request with more resources is
+    /// refused with `400`.
     pub fn resources_per_request(mut self, max: usize) -> ResourceServer {
         self.max_resources = max;
         self

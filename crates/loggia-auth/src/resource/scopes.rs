@@ -1,7 +1,7 @@
 //! The scopes that operations need.
 //!
-//! They depend on the method and on the name or URI of the target, and are decided before the operation runs, so that a
-//! refusal can name all missing scopes at once.
+//! They depend on the method and on the name or URI of the target. They are checked before the operation runs, so
+//! that a refusal can name all missing scopes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use super::operation::{AmbiguousRequest, McpOperation};
 use super::target::OperationTarget;
 use super::uri_rules::{ComparableUri, UriPattern, UriSpellings};
 
-/// The rules for the scopes that operations need. Without rules, a valid token suffices for all operations.
+/// The rules for the scopes that operations need. Without rules, a valid token is enough for all operations.
 #[derive(Debug, Clone, Default)]
 pub struct ScopePolicy {
     always: BTreeSet<String>,
@@ -47,7 +47,7 @@ impl ScopePolicy {
         self
     }
 
-    /// Requires a scope for a method. Here and in the following rules, a `*` at the end matches any rest.
+    /// Requires a scope for a method. In this and the following rules, a `*` at the end matches any text.
     pub fn method(self, method: impl Into<String>, scope: impl Into<String>) -> ScopePolicy {
         self.rule(RuleKind::Method, method.into(), scope.into())
     }
@@ -64,24 +64,25 @@ impl ScopePolicy {
 
     /// Requires a scope for reading a resource, subscribing to it, and completing its URI.
     ///
-    /// URIs are compared in their normal form ([`NormalUri`](loggia::wire::uri::NormalUri)), so a rule holds for every
-    /// spelling of a URI. Paths of `file:` URIs are compared without regard to case, which some file systems ignore; the
-    /// Unicode normalization form counts. With a rule for resources, a request whose URI has no normal form is refused.
+    /// URIs are compared in their normal form ([`NormalUri`](loggia::wire::uri::NormalUri)), so a rule applies to
+    /// every spelling of a URI. Paths of `file:` URIs are compared without upper and lower case, which some file
+    /// systems ignore, but with their Unicode normalization form. If there is a rule for resources, a request whose
+    /// URI has no normal form is refused.
     pub fn resource(self, uri: impl Into<String>, scope: impl Into<String>) -> ScopePolicy {
         self.rule(RuleKind::Resource, uri.into(), scope.into())
     }
 
-    /// Declares that `NAME+URI` is the same resource as `URI`: the qualified URIs of a hub.
+    /// Declares that `NAME+URI` is the same resource as `URI`, as the qualified URIs of a hub.
     pub fn qualifier(mut self, name: impl Into<String>) -> ScopePolicy {
         self.spellings.add_qualifier(&name.into());
         self.with_compiled_rules()
     }
 
-    /// Declares that a URI which begins with `alias` is the same resource as the URI with `prefix` in its place, such as
-    /// `file:///srv/notes/` and `file:///` for a server that takes absolute and relative paths.
+    /// Declares that a URI that begins with `alias` is the same resource as the URI with `prefix` instead: for
+    /// example `file:///srv/notes/` and `file:///` for a server that accepts absolute and relative paths.
     ///
-    /// With several aliases of one prefix, a rule holds for all URIs that it may mean: a rule for `file:///a` holds
-    /// for that path in each folder, and a rule for a folder above the alias (`file:///srv/*`) for everything below
+    /// If one prefix has several aliases, a rule applies to all URIs that it may mean: a rule for `file:///a` applies
+    /// to this path in each folder, and a rule for a folder above the alias (`file:///srv/*`) to everything below
     /// `file:///`.
     pub fn alias(mut self, alias: &str, prefix: &str) -> ScopePolicy {
         self.spellings.add_alias(alias, prefix);
@@ -120,8 +121,8 @@ impl ScopePolicy {
         !self.rules.is_empty()
     }
 
-    /// Returns the scopes that these operations need together. If a rule depends on URIs, there may be at most `max_uris`
-    /// of them, and each URI of a resource must have a normal form.
+    /// Returns the scopes that these operations need together. If a rule depends on URIs, there may be at most
+    /// `max_uris` of them, and each URI of a resource must have a normal form.
     pub(super) fn needed(
         &self,
         operations: &[McpOperation],
@@ -162,7 +163,7 @@ impl ScopePolicy {
     }
 }
 
-/// An operation, with the form of its URI that rules are compared with.
+/// An operation, with the form of its URI that is compared with rules.
 struct RuleTarget<'o> {
     operation: &'o McpOperation,
     /// `None` if the operation has no URI, if a prefix has no normal form, or if no rule depends on URIs.
@@ -192,7 +193,7 @@ impl ScopeRule {
             (RuleKind::Tool, Some(OperationTarget::Tool(name)))
             | (RuleKind::Prompt, Some(OperationTarget::Prompt(name))) => self.matches(name),
             (RuleKind::Resource, Some(OperationTarget::Resource(uri))) => {
-                // The original spelling too: a server may read the URI differently.
+                // The original spelling is compared, too, because a server may read the URI differently.
                 self.matches(uri) || self.uris.covers(target.uri.as_ref())
             }
             (RuleKind::Resource, Some(OperationTarget::ResourcesUnder(_))) => {

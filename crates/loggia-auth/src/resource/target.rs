@@ -9,6 +9,6 @@ pub(super) enum OperationTarget {
     Prompt(String),
     /// A resource, by its URI.
     Resource(String),
-    /// All resources whose URIs begin with a prefix: those that a completion can suggest.
+    /// All resources whose URIs begin with a prefix, which a completion can suggest.
     ResourcesUnder(String),
 }

@@ -65,7 +65,7 @@ impl From<JoseError> for TokenError {
     }
 }
 
-/// The claims of an access token beside the registered ones (RFC 9068, section 2.2).
+/// The claims of an access token in addition to the registered ones (RFC 9068, section 2.2).
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct AuthorizationClaims {

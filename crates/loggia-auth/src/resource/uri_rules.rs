@@ -1,17 +1,17 @@
-//! Rules for resource URIs, which hold for every spelling of a URI.
+//! Rules for resource URIs, which apply to every spelling of a URI.
 //!
-//! A pattern is compiled into all of its spellings: the original one, with the absolute path of each folder before it, and
-//! relative to each folder that contains it. A URI is then compared in its normal form only. A rule may hold for more URIs
-//! than its pattern matches (a relative path can be in several folders), and never for fewer.
+//! A pattern is compiled into all of its spellings: the original one, with the absolute path of each folder before
+//! it, and relative to each folder that contains it. URIs are then compared only in their normal form. A rule may
+//! apply to more URIs than its pattern matches (a relative path can be in several folders), but never to fewer.
 
 use std::collections::BTreeSet;
 
 use loggia::wire::uri::{AmbiguousUri, NormalUri};
 
-/// The number of alias substitutions in one path, because a folder with an alias can be in another folder with an alias.
+/// The number of alias substitutions in one path: a folder with an alias can be in another folder with an alias.
 const ALIAS_ROUNDS: usize = 2;
 
-/// The spellings of one resource that the normal form of URIs does not make equal.
+/// The spellings of one resource that are different in the normal form of URIs.
 #[derive(Debug, Clone, Default)]
 pub(super) struct UriSpellings {
     /// The qualifiers, each with its `+`.
@@ -29,7 +29,7 @@ struct UriAlias {
 /// A resource URI, or a prefix of one, in the forms in which it is compared.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct ComparableUri {
-    /// The normal form, in one case where file systems may ignore case.
+    /// The normal form, in one case if file systems may ignore case.
     text: String,
     /// The normal form in one case.
     folded: String,
@@ -57,7 +57,7 @@ impl UriSpellings {
     pub(super) fn pattern(&self, pattern: &str) -> UriPattern {
         let (text, is_prefix) = pattern.strip_suffix('*').map_or((pattern, false), |text| (text, true));
         let (prefix, is_whole) = self.normal_prefix(text);
-        // No URI in normal form contains the rest of the pattern, so the rule holds for all URIs with this prefix.
+        // No URI in normal form contains the rest of the pattern, so the rule applies to all URIs with this prefix.
         let is_prefix = is_prefix || !is_whole;
         let texts = self.equal_texts(prefix.text, is_prefix);
         // The texts are in normal form, so each of them is comparable.
@@ -107,8 +107,8 @@ impl UriAlias {
         text.strip_prefix(&self.prefix).map(|rest| format!("{}{rest}", self.alias))
     }
 
-    /// Returns the text with the prefix in place of the alias. A rule for a folder above the alias holds for everything below
-    /// the prefix.
+    /// Returns the text with the prefix instead of the alias. A rule for a folder above the alias applies to
+    /// everything below the prefix.
     fn relative(&self, text: &str, is_prefix: bool) -> Option<String> {
         if is_prefix && self.alias.starts_with(text) {
             return Some(self.prefix.clone());
@@ -127,7 +127,7 @@ impl From<NormalUri> for ComparableUri {
     }
 }
 
-/// The URIs for which a rule holds.
+/// The URIs to which a rule applies.
 #[derive(Debug, Clone, Default)]
 pub(super) struct UriPattern {
     forms: Vec<ComparableUri>,
@@ -136,17 +136,17 @@ pub(super) struct UriPattern {
 }
 
 impl UriPattern {
-    /// Returns whether the rule holds for a URI. Every rule holds for a URI without a normal form.
+    /// Returns whether the rule applies to a URI. Every rule applies to a URI without a normal form.
     pub(super) fn covers(&self, uri: Option<&ComparableUri>) -> bool {
         let Some(ComparableUri { text: uri, .. }) = uri else { return true };
         self.forms.iter().any(|ComparableUri { text, .. }| match self.is_prefix {
             true => uri.starts_with(text),
-            // Servers seldom distinguish a resource from the one with a slash at its end.
+            // Servers rarely distinguish a resource from the one with a slash at its end.
             false => uri.trim_end_matches('/') == text.trim_end_matches('/'),
         })
     }
 
-    /// Returns whether the rule may hold for a URI with this prefix. Completions ignore case.
+    /// Returns whether the rule may apply to a URI with this prefix. Completions ignore case.
     pub(super) fn may_cover_below(&self, start: Option<&ComparableUri>) -> bool {
         let Some(ComparableUri { folded: start, .. }) = start else { return true };
         let may = |form: &ComparableUri| {

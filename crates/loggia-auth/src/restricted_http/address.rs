@@ -1,7 +1,7 @@
-//! Public and special-purpose addresses, by the IANA registries (RFC 6890 and its successors).
+//! Public and special-purpose addresses, according to the IANA registries (RFC 6890 and its successors).
 //!
-//! Requests to private addresses are the aim of server-side request forgery. Invariant: in IPv6 only global unicast
-//! addresses are public, and an address that embeds an IPv4 address is as public as that one.
+//! Server-side request forgery sends requests to private addresses. Invariant: in IPv6 only global unicast addresses
+//! are public, and an address that contains an IPv4 address is public if the IPv4 address is.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -92,7 +92,7 @@ const NOT_PUBLIC: &[IpNetwork] = &[
     IpNetwork::v4(198, 51, 100, 0, 24),
     IpNetwork::v4(203, 0, 113, 0, 24),
     IpNetwork::v4(224, 0, 0, 0, 3),
-    // Looks public, but is the host's side of every virtual machine at Azure.
+    // It looks public, but is the host's side of every virtual machine at Azure.
     IpNetwork::v4(168, 63, 129, 16, 32),
     // IETF protocol assignments: Teredo, ORCHID, benchmarks.
     IpNetwork::v6(0x2001, 0, 23),

@@ -1,6 +1,6 @@
-//! The restricted HTTP client itself: sends a request, follows redirects, and reads the response within the bounds.
+//! The restricted HTTP client: sends a request, follows redirects, and reads the response within the bounds.
 //!
-//! Invariant: the policy is checked before each request, redirects included.
+//! Invariant: the policy is checked before each request and before each redirect.
 
 use std::fmt;
 use std::io;
@@ -85,7 +85,7 @@ impl RestrictedHttpClient {
                 return Err(FetchError::Refused { url: redacted(&fetch.url), why });
             }
             if target.origin() != fetch.url.origin() {
-                // Any other header may hold a credential: an API key has the header that its vendor chose.
+                // Any other header may contain a credential: the vendor chooses the header of an API key.
                 let accept = fetch.headers.remove(ACCEPT);
                 fetch.headers = accept.map(|accept| (ACCEPT, accept)).into_iter().collect();
             }

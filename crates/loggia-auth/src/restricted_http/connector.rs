@@ -89,7 +89,7 @@ pub(super) struct CheckedResolver {
 impl CheckedResolver {
     async fn permitted(self, name: Name) -> io::Result<std::vec::IntoIter<SocketAddr>> {
         let host = name.as_str();
-        // `http` is allowed for these names only, so they must not resolve to other machines.
+        // `http` is allowed only for these names, so they must not resolve to other machines.
         let local = is_localhost(host);
         let trusted = self.policy.trusts_host(host);
         let found = self.resolver.resolve(host).await?;

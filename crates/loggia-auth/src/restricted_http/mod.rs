@@ -1,9 +1,9 @@
 //! The HTTP client for URLs that another party chose.
 //!
 //! A server names its authorization server, which names its endpoints; a client names the document that describes it.
-//! Each of these URLs could lead into the private network of this machine (server-side request forgery), so all of them
-//! are fetched by this client. Invariant: it sends requests only by `https` and only to public addresses, which it checks
-//! after resolving the name and again after each redirect, and it bounds size, time and redirects.
+//! Each of these URLs could point into the private network of this machine (server-side request forgery), so all of
+//! them are fetched with this client. Invariant: it sends requests only with `https` and only to public addresses,
+//! which it checks after resolving the name and again after each redirect, and it bounds size, time and redirects.
 
 mod address;
 mod client;

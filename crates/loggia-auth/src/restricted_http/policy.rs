@@ -13,19 +13,19 @@ use super::error::{FetchError, redacted};
 /// The requests that a [`RestrictedHttpClient`](super::RestrictedHttpClient) allows.
 #[derive(Debug, Clone)]
 pub struct FetchPolicy {
-    /// True if loopback addresses are allowed, by `http` too. For development and for tests.
+    /// True if loopback addresses are allowed, also with `http`. For development and tests.
     pub loopback: bool,
-    /// Networks that are allowed although they are not public, by `https`.
+    /// Networks that are not public but allowed, with `https`.
     pub networks: Vec<IpNetwork>,
     /// Servers that the user or administrator configured: they are allowed at any address.
     pub trusted: Vec<Url>,
-    /// The most bytes of a body that are read.
+    /// The maximum number of bytes of a body that are read.
     pub most_bytes: usize,
-    /// The time limit of a request, including name resolution, connection, redirects and body.
+    /// The time limit of a request, with name resolution, connection, redirects and body.
     pub timeout: Duration,
-    /// The number of redirects that a GET request follows.
+    /// The maximum number of redirects of a GET request.
     pub redirects: usize,
-    /// Root certificates beside the usual ones, each in PEM.
+    /// Root certificates in addition to the usual ones, each in PEM.
     pub roots: Vec<Vec<u8>>,
 }
 
@@ -44,7 +44,7 @@ impl Default for FetchPolicy {
 }
 
 impl FetchPolicy {
-    /// Returns the policy for development: loopback addresses are allowed, by `http` too.
+    /// Returns the policy for development: loopback addresses are allowed, also with `http`.
     pub fn development() -> FetchPolicy {
         FetchPolicy { loopback: true, ..FetchPolicy::default() }
     }
@@ -55,7 +55,8 @@ impl FetchPolicy {
         self
     }
 
-    /// Returns whether a URL is fetched unaltered: by `https`, or from this machine if loopback is allowed.
+    /// Returns whether a URL is fetched without a risk of changes: with `https`, or from this machine if loopback is
+    /// allowed.
     #[cfg(feature = "client")]
     pub(crate) fn is_safe(&self, url: &Url) -> bool {
         url.scheme() == "https" || (self.loopback && url.scheme() == "http" && is_local(url))
@@ -109,7 +110,7 @@ impl FetchPolicy {
     }
 }
 
-/// Returns whether a URL is on this machine, judged without resolving its name.
+/// Returns whether a URL is on this machine, without resolving its name.
 pub fn is_local(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => is_localhost(name),
@@ -119,7 +120,7 @@ pub fn is_local(url: &Url) -> bool {
     }
 }
 
-/// Returns whether a name stands for this machine (RFC 6761, section 6.3).
+/// Returns whether a name means this machine (RFC 6761, section 6.3).
 pub(super) fn is_localhost(name: &str) -> bool {
     let name = name.trim_end_matches('.');
     name.eq_ignore_ascii_case("localhost") || name.to_ascii_lowercase().ends_with(".localhost")

@@ -51,7 +51,7 @@ impl FetchRequest {
         })
     }
 
-    /// Creates a POST request with a form. It follows no redirect: the form is for this URL alone.
+    /// Creates a POST request with a form. It follows no redirect, because the form is only for this URL.
     pub fn form<'a>(url: Url, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> FetchRequest {
         let mut form = url::form_urlencoded::Serializer::new(String::new());
         form.extend_pairs(pairs);
@@ -85,13 +85,13 @@ impl FetchRequest {
         Ok(self.header(AUTHORIZATION, value))
     }
 
-    /// Limits the redirects further than the policy does. Only GET requests follow any.
+    /// Lowers the number of redirects below that of the policy. Only GET requests follow redirects.
     pub fn redirects(mut self, most: usize) -> FetchRequest {
         self.redirects = Some(most);
         self
     }
 
-    /// Limits the bytes of the body further than the policy does.
+    /// Lowers the number of bytes of the body below that of the policy.
     pub fn most_bytes(mut self, most: usize) -> FetchRequest {
         self.most_bytes = Some(most);
         self
@@ -113,7 +113,7 @@ pub struct FetchResponse {
 
 impl fmt::Debug for FetchResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The body may hold tokens.
+        // The body may contain tokens.
         f.debug_struct("FetchResponse")
             .field("url", &redacted(&self.url))
             .field("status", &self.status)
@@ -130,7 +130,7 @@ impl FetchResponse {
         kind.eq_ignore_ascii_case("application/json") || kind.to_ascii_lowercase().ends_with("+json")
     }
 
-    /// Returns the start of the body as text, for an error message.
+    /// Returns the beginning of the body as text, for an error message.
     pub fn excerpt(&self) -> String {
         let text = String::from_utf8_lossy(&self.body[..self.body.len().min(2048)]).into_owned();
         let plain = text.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -1,6 +1,6 @@
 //! Access tokens: signed JWTs of the authorization server (RFC 9068).
 //!
-//! The `jti` begins with the name of the token family, so that a resource server can tell a revoked one.
+//! The `jti` begins with the name of the token family, so that a resource server can recognise a revoked one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,7 +33,7 @@ struct KeyConfirmation<'a> {
     jkt: &'a str,
 }
 
-/// An access token of this server, as far as revocation depends on it.
+/// The parts of an access token of this server that revocation needs.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct IssuedToken {
     pub(super) client: String,
@@ -71,7 +71,7 @@ impl AccessTokens {
         key: Option<&str>,
     ) -> Result<String, AuthError> {
         let now = self.records.now();
-        // Refresh tokens are no concern of the resource.
+        // The resource does not use refresh tokens.
         let scopes: Vec<&str> =
             scopes.iter().map(String::as_str).filter(|scope| *scope != "offline_access").collect();
         let claims = AccessTokenClaims {

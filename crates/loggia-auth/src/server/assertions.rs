@@ -1,7 +1,7 @@
 //! Assertions of identity providers as authorization grants (RFC 7523, and the Enterprise-Managed Authorization
 //! extension, section 5.1), and the record of the assertions that were used.
 //!
-//! An assertion is accepted once, whichever replica receives it.
+//! An assertion is accepted once among all replicas.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,9 +16,9 @@ use super::resources::{ProtectedResource, ProtectedResources};
 use super::sign_in::AdmitFn;
 use crate::jose::{Algorithm, ClaimRules, Claims, JoseError, Jwt, KeySource};
 
-/// Longest lifetime of an assertion. It is recorded until it expires.
+/// The maximum lifetime of an assertion. It is recorded until it expires.
 const MAX_LIFETIME: Duration = Duration::from_secs(60 * 60);
-/// Longest `jti`, in bytes.
+/// The maximum length of a `jti`, in bytes.
 const MAX_JTI: usize = 512;
 
 /// An identity provider whose assertions are accepted.
@@ -47,7 +47,7 @@ struct IdJagClaims {
 }
 
 impl AssertionGrant {
-    /// `audience` is the issuer identifier of this authorization server.
+    /// Creates the grant. `audience` is the issuer identifier of this authorization server.
     pub(super) fn new(
         issuers: Vec<AssertionIssuer>,
         resources: Arc<ProtectedResources>,
@@ -124,8 +124,8 @@ fn refused(error: JoseError) -> OAuthError {
     }
 }
 
-/// Returns the scopes to grant: those of the request, else of the assertion, else of the resource; never more than the
-/// assertion and the resource allow.
+/// Returns the scopes to grant: those of the request, otherwise of the assertion, otherwise of the resource; never
+/// more than the assertion and the resource allow.
 fn scopes(requested: Option<&str>, asserted: Option<&str>, resource: &ProtectedResource) -> Vec<String> {
     let Some(wanted) = requested.or(asserted) else { return resource.scopes.clone() };
     let is_asserted =
@@ -152,7 +152,7 @@ impl UsedAssertions {
         let (Some(iss), Some(jti), Some(exp)) = (&claims.iss, &claims.jti, claims.exp) else {
             return Err(invalid("The assertion needs iss, jti and exp"));
         };
-        // Any other audience could present the assertion here.
+        // A server with another audience could present the assertion here.
         if claims.aud.0.len() != 1 {
             return Err(invalid("The assertion has to be for this server alone (aud)"));
         }

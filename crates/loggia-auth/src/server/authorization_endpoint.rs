@@ -103,7 +103,7 @@ impl AuthorizationEndpoint {
         Ok(redirect(&path))
     }
 
-    /// Shows the consent page. Its form holds a ticket that no other page knows.
+    /// Shows the consent page. Its form contains a secret that no other page has.
     async fn ask(
         &self,
         id: &str,
@@ -165,7 +165,7 @@ impl AuthorizationEndpoint {
         self.allow(id, &client, &session.user.subject).await
     }
 
-    /// Sends the user back with a code. The request is used up.
+    /// Sends the user back with a code, and deletes the request.
     async fn allow(
         &self,
         id: &str,
@@ -182,7 +182,7 @@ impl AuthorizationEndpoint {
         Ok(redirect(&redirect_uri::with_response(&uri, &response)))
     }
 
-    /// Refuses a request with `prompt=none` that the user would have to answer.
+    /// Refuses a request with `prompt=none` that needs an answer of the user.
     async fn refuse_without_asking(
         &self,
         id: &str,
@@ -196,8 +196,8 @@ impl AuthorizationEndpoint {
         Ok(self.send_error(&ErrorTarget { client, redirect_uri, state }, &error))
     }
 
-    /// Sends an error to a client before the user has seen any page. An attacker could register an address to have this
-    /// server send users there, so the user sees a page first unless the address is trusted or local.
+    /// Sends an error to a client before the user has seen any page. An attacker could register an address so that
+    /// this server sends users there. So the user sees a page first, unless the address is trusted or local.
     fn send_error(&self, target: &ErrorTarget, error: &OAuthError) -> Response<Body> {
         let ErrorTarget { client, redirect_uri: uri, state } = target;
         let url = self.error_url(uri, state.as_deref(), error);

@@ -1,6 +1,6 @@
 //! Checks of authorization requests (RFC 6749, section 4.1.1, with PKCE, resource indicators and `dpop_jkt`).
 //!
-//! As long as the client and the redirect URI are not certain, the user is sent nowhere.
+//! While the client and the redirect URI are not verified, the user is not sent anywhere.
 
 use std::sync::Arc;
 
@@ -12,15 +12,15 @@ use super::redirect_uri;
 use super::resources::ProtectedResources;
 use crate::error::AuthError;
 
-/// Longest `state`, in bytes.
+/// The maximum length of `state`, in bytes.
 pub(super) const MAX_STATE: usize = 4096;
-/// Length of a SHA-256 digest in base64url: a PKCE challenge, and a thumbprint.
+/// The length of a SHA-256 digest in base64url: of a PKCE challenge, and of a thumbprint.
 const DIGEST_LENGTH: usize = 43;
 
 /// A refusal of an authorization request.
 #[derive(Debug)]
 pub(super) enum RequestRefusal {
-    /// The client or the redirect URI is not certain. The user sees the reason.
+    /// The client or the redirect URI is not verified. The user sees the reason.
     Page(String),
     /// The client gets an error response.
     Response(Box<ErrorTarget>, OAuthError),
@@ -83,7 +83,7 @@ impl RequestValidator {
         })
     }
 
-    /// Returns the client, and the redirect URI that its response goes to.
+    /// Returns the client, and the redirect URI for its response.
     async fn destination(&self, params: &RequestParams) -> Result<(OAuthClient, String), RequestRefusal> {
         let page = |why: &str| RequestRefusal::Page(why.to_owned());
         let id = params

@@ -19,7 +19,7 @@ use super::router::Router;
 use crate::error::AuthError;
 use crate::resource::TrustedIssuer;
 
-/// An embedded authorization server. Cheap to clone.
+/// An embedded authorization server. It is cheap to clone.
 #[derive(Clone)]
 pub struct AuthorizationServer {
     router: Arc<Router>,
@@ -48,17 +48,17 @@ impl AuthorizationServer {
         AuthorizationServerLayer { server: self.clone() }
     }
 
-    /// Returns this server as an issuer for a resource server in the same process, which sends no requests to it. A
-    /// revocation by this process takes effect at once. One by another replica takes effect within ten seconds; if the
-    /// store is unavailable, when the access token expires.
+    /// Returns this server as an issuer for a resource server in the same process, which needs no requests to it. A
+    /// revocation by this process takes effect immediately. A revocation by another replica takes effect within ten
+    /// seconds; if the store is unavailable, when the access token expires.
     pub fn issuer(&self) -> TrustedIssuer {
         let issuer =
             TrustedIssuer::signing(self.router.urls.issuer().to_owned(), self.router.signing_keys.clone());
         issuer.revocation_check(self.revoked.clone())
     }
 
-    /// Returns a new link that signs the user of [`SignInMethod::Link`](super::SignInMethod::Link) in, once, within ten
-    /// minutes.
+    /// Returns a new link that signs in the user of [`SignInMethod::Link`](super::SignInMethod::Link). It works once,
+    /// within ten minutes.
     pub async fn sign_in_link(&self) -> Result<Url, AuthError> {
         self.router.sign_in.new_link().await
     }
@@ -73,18 +73,18 @@ impl AuthorizationServer {
         self.router.metadata.clone()
     }
 
-    /// Returns the user who is signed in in the browser that sends these headers.
+    /// Returns the user who is signed in with the browser that sent these headers.
     pub async fn signed_in_user(&self, headers: &HeaderMap) -> Result<Option<SignedInUser>, AuthError> {
         self.pages.user(headers).await
     }
 
-    /// Returns the page that starts a sign-in for the browser that sends `request`. Afterwards the user returns to a page
-    /// of this server, given by path and query. The rate limit of the server's own pages holds.
+    /// Returns the page that starts a sign-in for the browser that sent `request`. Afterwards the user returns to a
+    /// page of this server, given by path and query. The rate limit of the server's own pages applies.
     pub async fn start_sign_in(&self, path: &str, request: &Parts) -> Response<Body> {
         self.pages.start_sign_in(path, request).await
     }
 
-    /// Reads a form that was sent from a page of this server. The error is the response to any other form.
+    /// Reads a form that was sent from a page of this server. The error is the response to a form of another origin.
     pub async fn read_form(
         &self,
         headers: &HeaderMap,

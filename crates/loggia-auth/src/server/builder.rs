@@ -30,7 +30,7 @@ use crate::resource::{NonceKey, ProofVerifier};
 use crate::restricted_http::RestrictedHttpClient;
 use crate::store::TokenStore;
 
-/// Longest lifetime of an access token.
+/// The maximum lifetime of an access token.
 const MAX_TOKEN_LIFETIME: Duration = Duration::from_secs(60 * 60);
 
 /// The configuration of an authorization server.
@@ -58,8 +58,8 @@ impl fmt::Debug for AuthorizationServerBuilder {
 }
 
 impl AuthorizationServer {
-    /// Configures the server with this issuer identifier: the URL at which users and clients reach it, without a slash at
-    /// its end. The server keeps its records in `store`, and fetches the documents of clients through `guard`.
+    /// Configures the server with this issuer identifier: the URL at which users and clients reach it, without a
+    /// slash at its end. The server keeps its records in `store`, and fetches the documents of clients with `guard`.
     pub fn builder(
         issuer: impl Into<String>,
         store: Arc<dyn TokenStore>,
@@ -85,8 +85,8 @@ impl AuthorizationServer {
 }
 
 impl AuthorizationServerBuilder {
-    /// Adds a protected resource that tokens are issued for, with its scopes. The first one is the default for requests
-    /// that name none.
+    /// Adds a protected resource for which tokens are issued, with its scopes. The first resource is the default for
+    /// requests that name none.
     pub fn resource(
         mut self,
         identifier: impl Into<String>,
@@ -97,7 +97,7 @@ impl AuthorizationServerBuilder {
         self
     }
 
-    /// Sets the method by which users sign in.
+    /// Sets the method with which users sign in.
     pub fn sign_in(mut self, sign_in: SignInMethod) -> Self {
         self.sign_in = Some(sign_in);
         self
@@ -127,15 +127,15 @@ impl AuthorizationServerBuilder {
         self
     }
 
-    /// Sets the lifetime of a refresh token that is not used, and that of all refresh tokens of one sign-in together: 30
-    /// days and 365 days by default.
+    /// Sets two lifetimes of refresh tokens: of an unused token, and of all tokens of one sign-in. 30 days and 365
+    /// days by default.
     pub fn refresh_life(mut self, idle: Duration, longest: Duration) -> Self {
         (self.refresh_lifetimes.idle, self.refresh_lifetimes.longest) = (idle, longest);
         self
     }
 
-    /// Sets how long a used refresh token stays valid while none of its successors is used: 30 seconds by default. It is
-    /// for clients that crash before they save the new token.
+    /// Sets the time that a used refresh token stays valid while none of its successors is used: 30 seconds by
+    /// default. It is for clients that crash before they save the new token.
     pub fn refresh_grace(mut self, grace: Duration) -> Self {
         self.refresh_lifetimes.grace = grace;
         self
@@ -153,7 +153,7 @@ impl AuthorizationServerBuilder {
         self
     }
 
-    /// Sets the rate limit for each address; `None` for no limit. It needs a listener that tells the addresses of clients
+    /// Sets the rate limit for each address; `None` for no limit. The listener must pass on the addresses of clients
     /// ([`with_peer_addr`](loggia::transport::http::Http::with_peer_addr)).
     pub fn rate_limit(mut self, limit: Option<RateLimit>) -> Self {
         self.rate_limit = limit;

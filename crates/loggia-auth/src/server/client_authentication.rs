@@ -1,6 +1,6 @@
 //! Client authentication at the token and revocation endpoints (RFC 6749, section 2.3, and RFC 7523, section 2.2).
 //!
-//! A client authenticates with one method, the one that it registered.
+//! A client authenticates with the one method that it registered.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,7 +75,7 @@ impl ClientAuthenticator {
         let client = self.clients.find(id).await?.map_err(|rejection| refused(&rejection.reason))?;
         let secret = basic.as_ref().map(|(_, secret)| secret.expose()).or(params.get("client_secret"));
         match (&client.credential, secret, assertion) {
-            // Some public clients send an empty secret, or an old one. It proves nothing.
+            // Some public clients send an empty secret, or an old one. It is ignored.
             (ClientCredential::Public, _, None) => Ok(client),
             (ClientCredential::SecretDigest(digest), Some(secret), None)
                 if is_equal(&sha256(secret), digest) =>
@@ -104,7 +104,7 @@ impl ClientAuthenticator {
     ) -> Result<(), OAuthError> {
         let refused = |error: JoseError| {
             if error.is_unavailable() {
-                // The cause stays here: the client chose the URL.
+                // The cause is only logged, because the client chose the URL.
                 tracing::info!(%error, "a client's keys could not be fetched");
                 return OAuthError::new("invalid_client", "The client's keys cannot be had at its jwks_uri");
             }
@@ -127,7 +127,7 @@ impl ClientAuthenticator {
     }
 }
 
-/// Returns whom an unverified client assertion names.
+/// Returns the subject of an unverified client assertion.
 fn assertion_subject(assertion: &str) -> Result<Option<String>, JoseError> {
     Ok(Jwt::parse(assertion)?.unverified::<Claims>()?.sub)
 }
@@ -154,7 +154,7 @@ fn read_basic(headers: &HeaderMap) -> Result<Option<(String, Secret)>, OAuthErro
 }
 
 fn form_decode(text: &str) -> String {
-    // A client that sends a bare `&` does not encode at all.
+    // A client that sends a bare `&` does not encode its secret.
     if text.contains('&') {
         return text.to_owned();
     }

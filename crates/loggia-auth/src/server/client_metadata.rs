@@ -1,5 +1,5 @@
-//! Client metadata (RFC 7591, section 2), from a registration or from a Client ID Metadata Document, checked and turned
-//! into a client.
+//! Client metadata (RFC 7591, section 2), from a registration or from a Client ID Metadata Document: checks it and
+//! creates a client.
 //!
 //! Neither source is trusted, so both pass the same checks.
 
@@ -13,9 +13,9 @@ use super::redirect_uri;
 use crate::jose::{JwkSet, random, sha256};
 use crate::secret::Secret;
 
-/// Most redirect URIs of one client.
+/// The maximum number of redirect URIs of one client.
 const MAX_REDIRECT_URIS: usize = 20;
-/// Longest name of a client, in characters.
+/// The maximum length of the name of a client, in characters.
 const MAX_NAME: usize = 120;
 
 /// Client metadata as a client sends it.
@@ -54,8 +54,8 @@ impl ClientRejection {
 }
 
 impl ClientMetadata<'_> {
-    /// Checks the metadata and returns the client, with a new secret if it is to have one. `default_method` is its
-    /// authentication method where the metadata names none.
+    /// Checks the metadata and returns the client, with a new secret if its method needs one. `default_method` is its
+    /// authentication method if the metadata names none.
     pub(super) fn into_client(
         self,
         id: String,

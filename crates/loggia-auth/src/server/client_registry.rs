@@ -1,8 +1,8 @@
 //! The clients of the authorization server: entered by an administrator, described at the URL that is their identifier
 //! (Client ID Metadata Documents), or registered (RFC 7591).
 //!
-//! Other parties control documents and registrations, so the size, the number and the age of documents are bounded, and
-//! the number of registrations.
+//! Other parties control documents and registrations, so the size, the number and the age of documents are bounded,
+//! and so is the number of registrations.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -22,17 +22,17 @@ use crate::jose::{JwkSet, KeySource, RemoteKeys, random};
 use crate::restricted_http::{FetchRequest, FetchResponse, RestrictedHttpClient};
 use crate::secret::Secret;
 
-/// Longest document that is read.
+/// The maximum length of a document, in bytes.
 const MAX_BYTES: usize = 32 << 10;
-/// Most documents, and most sets of keys, that are cached.
+/// The maximum number of cached documents, and of cached sets of keys.
 const MAX_CACHED: usize = 1000;
-/// Most documents that are fetched at once.
+/// The maximum number of documents that are fetched at the same time.
 const MAX_FETCHES: usize = 16;
 /// Age up to which a document is cached: its `max-age` within these bounds, or the default.
 const MIN_AGE: Duration = Duration::from_secs(30);
 const DEFAULT_AGE: Duration = Duration::from_secs(10 * 60);
 const MAX_AGE: Duration = Duration::from_secs(24 * 60 * 60);
-/// Most registered clients.
+/// The maximum number of registered clients.
 const MAX_REGISTERED: usize = 10_000;
 /// Lifetime of a registration before the first sign-in with it, and after.
 const UNUSED_LIFETIME: Duration = Duration::from_secs(8 * 60 * 60);
@@ -140,7 +140,7 @@ impl ClientRegistry {
         let url = self.check_document_url(id)?;
         let _permit = self.fetches.acquire().await.expect("the semaphore is never closed");
         let reply = self.guard.send(FetchRequest::get(url).redirects(0).most_bytes(MAX_BYTES)).await;
-        // The cause stays here: a client that names an address would learn from it about our network.
+        // The cause is only logged: from it, a client that names an address would learn about the server's network.
         let reply = reply.map_err(|error| {
             tracing::info!(%error, "a client's document could not be fetched");
             ClientRejection::new("invalid_client", "The client's metadata cannot be had at its client_id")
@@ -213,7 +213,7 @@ fn read_document(id: &str, reply: &FetchResponse) -> Result<OAuthClient, ClientR
     made.map(|(client, _)| client).map_err(|rejection| wrong(&rejection.reason))
 }
 
-/// Returns how long a document may be cached (RFC 9111), within our bounds.
+/// Returns the time that a document may be cached (RFC 9111), within the bounds.
 fn cache_age(reply: &FetchResponse) -> Duration {
     let control = reply.headers.get(CACHE_CONTROL).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let mut directives = control.split(',').map(|directive| directive.trim().to_ascii_lowercase());

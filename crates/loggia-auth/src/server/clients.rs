@@ -1,4 +1,4 @@
-//! OAuth clients of the authorization server, and how each of them authenticates.
+//! OAuth clients of the authorization server, and the authentication of each.
 
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -25,7 +25,7 @@ pub(super) enum ClientOrigin {
 /// The credential with which a client authenticates.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum ClientCredential {
-    /// A public client: every user can read its program, so it can keep no credential.
+    /// A public client: every user can read its program, so it cannot keep a credential secret.
     #[serde(rename = "Nothing")]
     Public,
     /// The digest of a secret.
@@ -57,7 +57,7 @@ pub struct OAuthClient {
 }
 
 impl OAuthClient {
-    /// Creates a client that an administrator enters: a public one, which may use every grant type.
+    /// Creates a public client that an administrator enters. It may use every grant type.
     pub fn new(
         id: impl Into<String>,
         name: impl Into<String>,
@@ -89,7 +89,7 @@ impl OAuthClient {
         self.credential == ClientCredential::Public
     }
 
-    /// Returns the host that vouches for the client's metadata: that of its document.
+    /// Returns the host that confirms the client's metadata: the one of its document.
     pub(super) fn verified_host(&self) -> Option<String> {
         if self.origin != ClientOrigin::Document {
             return None;
@@ -97,7 +97,7 @@ impl OAuthClient {
         Url::parse(&self.id).ok()?.host_str().map(str::to_owned)
     }
 
-    /// Returns whether an administrator vouches for the client's redirect URIs.
+    /// Returns whether an administrator entered the client's redirect URIs.
     pub(super) fn is_trusted(&self) -> bool {
         self.origin == ClientOrigin::Administrator
     }

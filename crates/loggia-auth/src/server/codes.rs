@@ -17,7 +17,7 @@ use crate::jose::random;
 
 /// Lifetime of a code.
 const LIFETIME: Duration = Duration::from_secs(60);
-/// Lifetime of a code's record, from its creation and from its use: a code that is used again is recognized.
+/// The lifetime of a code's record, from its creation and from its use, so that a second use is recognized.
 const RECORD_LIFETIME: Duration = Duration::from_secs(60 * 60);
 
 /// The record of a code.
@@ -74,7 +74,7 @@ impl AuthorizationCodes {
         Ok(code)
     }
 
-    /// Redeems a code of a client. The code is used up, whatever the rest of the token request is worth.
+    /// Redeems a code of a client. The code is invalid afterwards, even if the rest of the token request is wrong.
     pub(super) async fn redeem(&self, code: &str, client: &str) -> Result<RedeemedCode, OAuthError> {
         let invalid = |why: &str| OAuthError::new("invalid_grant", why);
         let unknown = || invalid("The code is not valid");

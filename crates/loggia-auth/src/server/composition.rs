@@ -1,4 +1,4 @@
-//! Puts the endpoints of the authorization server together over its stores.
+//! Creates the endpoints of the authorization server over their common stores.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -147,7 +147,7 @@ impl ServerStores {
         }
     }
 
-    /// Returns the access of users to other pages of the program.
+    /// Returns the object with which other pages of the program identify users.
     pub(super) fn page_access(&self, sign_in: Arc<SignInPages>) -> PageAccess {
         PageAccess {
             urls: self.urls.clone(),

@@ -1,7 +1,7 @@
-//! Remembered consents: what a user allowed a client before is not asked again for some time.
+//! Remembered consents: a user who allowed a client is not asked again for some time.
 //!
-//! A consent holds for one client as it was described then, one redirect URI and one resource. Any program can listen on
-//! a port or a scheme of the user's machine, so consents for such redirect URIs are not remembered.
+//! A consent is for one description of a client, one redirect URI and one resource. Any program can listen on a port
+//! or use a scheme of the user's machine, so consents for such redirect URIs are not remembered.
 
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ impl Consents {
         Ok(allowed == digest && request.scopes.iter().all(|scope| scopes.contains(scope)))
     }
 
-    /// Remembers that a user allowed a request, in place of an earlier consent.
+    /// Remembers that a user allowed a request. Replaces an earlier consent.
     pub(super) async fn remember(
         &self,
         subject: &str,

@@ -19,13 +19,13 @@ use serde::Serialize;
 
 use crate::error::AuthError;
 
-/// Longest body, in bytes.
+/// The maximum length of a body, in bytes.
 const MAX_BYTES: usize = 64 << 10;
 /// Time for a body to arrive.
 const READ_TIMEOUT: Duration = Duration::from_secs(20);
-/// Seconds after which a client can retry, where a retry can help.
+/// The number of seconds after which a client can retry, if a retry can help.
 pub(super) const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("5");
-/// Most parameters of one request.
+/// The maximum number of parameters of one request.
 const MAX_PARAMETERS: usize = 64;
 
 /// An error response (RFC 6749, section 5.2).
@@ -68,7 +68,7 @@ impl OAuthError {
     }
 }
 
-/// Logs an internal error. The client learns only that it is not at fault, and whether a retry can help.
+/// Logs an internal error. The client learns only that the server failed, and whether a retry can help.
 impl From<AuthError> for OAuthError {
     fn from(error: AuthError) -> OAuthError {
         tracing::error!(%error, "the authorization server failed");
@@ -102,8 +102,8 @@ impl fmt::Display for ParamsError {
 }
 
 impl RequestParams {
-    /// Parses parameters. One without a value counts as missing, and none may be repeated (RFC 6749, section 3.1), except
-    /// `resource` (RFC 8707, section 2).
+    /// Parses parameters. A parameter without a value counts as absent, and none may be repeated (RFC 6749, section
+    /// 3.1), except `resource` (RFC 8707, section 2).
     pub(super) fn parse(text: &[u8]) -> Result<RequestParams, ParamsError> {
         let mut params = RequestParams::default();
         for (n, (name, value)) in url::form_urlencoded::parse(text).enumerate() {
@@ -222,7 +222,7 @@ pub(super) fn method_not_allowed(allowed: &'static str) -> Response<Body> {
     response
 }
 
-/// Lets web pages of any origin read a response. The endpoint must not read cookies.
+/// Allows web pages of any origin to read a response. The endpoint must not read cookies.
 pub(super) fn with_cors(mut response: Response<Body>) -> Response<Body> {
     let headers = response.headers_mut();
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
@@ -245,8 +245,8 @@ pub(super) fn preflight() -> Response<Body> {
 
 /// The cookies of this server.
 ///
-/// On `https`, the prefix of the name makes browsers refuse a cookie that another host set. Browsers send the cookies of
-/// a host to all of its ports, so the name holds the port, for other servers on the same machine.
+/// With `https`, the prefix of the name makes browsers refuse a cookie that another host set. Browsers send the
+/// cookies of a host to all of its ports, so the name contains the port, to distinguish servers on the same machine.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ServerCookies {
     pub(super) secure: bool,
@@ -260,7 +260,7 @@ impl ServerCookies {
         format!("{prefix}loggia-{port}{suffix}")
     }
 
-    /// Returns the value of a cookie; `None` if there are two, because another party set one of them.
+    /// Returns the value of a cookie; `None` if there are two of the name, because another party set one of them.
     pub(super) fn get<'a>(self, headers: &'a HeaderMap, suffix: &str) -> Option<&'a str> {
         let name = self.name(suffix);
         let pairs = headers

@@ -7,9 +7,9 @@
 //!
 //! [`AuthorizationServer::layer`] answers the requests to the server's own paths and passes all others on.
 //!
-//! The code is in parts that own their fields. The router passes each request to an endpoint: token, revocation,
-//! registration, authorization, or sign-in. Endpoints share the stores of clients, codes, refresh tokens, sessions and
-//! consents. `composition` puts them together.
+//! The code consists of parts that own their fields. The router passes each request to an endpoint: token,
+//! revocation, registration, authorization, or sign-in. Endpoints share the stores of clients, codes, refresh tokens,
+//! sessions and consents. `composition` creates all of them.
 //!
 //! ```no_run
 //! # async fn run(service: std::sync::Arc<dyn loggia::Service>) -> Result<(), Box<dyn std::error::Error>> {

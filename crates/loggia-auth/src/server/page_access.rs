@@ -1,4 +1,4 @@
-//! Access of users to other pages of the program, with the sign-in and the sessions of the authorization server.
+//! The access of other pages of the program to the sign-in and the sessions of the authorization server.
 
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ impl FormFields {
     }
 }
 
-/// Identifies the users of pages, and has them sign in.
+/// Identifies the users of pages, and starts their sign-in.
 pub(super) struct PageAccess {
     pub(super) urls: Arc<ServerUrls>,
     pub(super) records: RecordStore,

@@ -1,7 +1,7 @@
 //! The HTML pages that users see.
 //!
-//! They have no script. Their policy forbids the browser to load anything, to show them in a frame, and to send their
-//! forms to another place.
+//! They have no script. Their policy forbids browsers to load anything, to show them in a frame, and to send their
+//! forms elsewhere.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -44,7 +44,7 @@ pub fn escape(text: &str) -> String {
     escaped
 }
 
-/// Returns a page. `form_target` names the sources, beside this server, that its form may redirect to.
+/// Returns a page. `form_target` is a source, in addition to this server, to which its form may redirect.
 pub fn page(status: StatusCode, title: &str, content: &str, form_target: Option<&str>) -> Response<Body> {
     let title = escape(title);
     let html = format!(
@@ -55,7 +55,7 @@ pub fn page(status: StatusCode, title: &str, content: &str, form_target: Option<
     let mut response = Response::new(Body::full(html));
     *response.status_mut() = status;
     let style = STANDARD.encode(digest(&SHA256, STYLE.as_bytes()));
-    // Browsers check the redirect after a form against this list too.
+    // Browsers compare the redirect after a form with this list, too.
     let form_target = form_target.map(|source| format!(" {source}")).unwrap_or_default();
     let policy = format!(
         "default-src 'none'; style-src 'sha256-{style}'; form-action 'self'{form_target}; frame-ancestors 'none'; base-uri 'none'"
@@ -68,7 +68,7 @@ pub fn page(status: StatusCode, title: &str, content: &str, form_target: Option<
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    // Without any referrer, browsers would not send the origin of a form either.
+    // Without any referrer, browsers would not send the origin of a form.
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     response
 }
@@ -78,7 +78,7 @@ pub fn problem(status: StatusCode, title: &str, what: &str) -> Response<Body> {
     page(status, title, &format!("<p>{}</p>", escape(what)), None)
 }
 
-/// Returns the page for an internal error. It says only whether a retry can help.
+/// Returns the page for an internal error. It only says whether a retry can help.
 pub fn error_page(error: &AuthError) -> Response<Body> {
     if !error.is_unavailable() {
         let what = "It was not your fault. The administrator of this server finds the reason in its log.";
@@ -110,14 +110,14 @@ pub(super) struct ConsentPage<'a> {
     pub(super) request: &'a str,
     pub(super) ticket: &'a str,
     pub(super) client: &'a str,
-    /// The host that vouches for the client's name.
+    /// The host that confirms the client's name.
     pub(super) verified_host: Option<&'a str>,
     pub(super) destination: &'a str,
     pub(super) is_local: bool,
     pub(super) resource: &'a str,
     pub(super) scopes: &'a [String],
     pub(super) user: &'a str,
-    /// The source that the form may redirect to.
+    /// The source to which the form may redirect.
     pub(super) form_target: &'a str,
 }
 
@@ -166,7 +166,7 @@ pub(super) fn consent(consent: &ConsentPage<'_>) -> Response<Body> {
     page(StatusCode::OK, "Allow this?", &content, Some(consent.form_target))
 }
 
-/// Returns the page with the form for a link's code. `wrong`: the code that was entered is wrong.
+/// Returns the page with the form for a link's code. If `wrong` is true, it says that the last code was wrong.
 pub(super) fn enter_code(action: &str, request: Option<&str>, wrong: bool) -> Response<Body> {
     let wrong = if wrong {
         "<p class=\"box warn\">That code does not count, or does not count any more.</p>"
@@ -211,7 +211,7 @@ pub(super) fn refusal(status: StatusCode, why: &str) -> Response<Body> {
     problem(status, "This cannot be done", why)
 }
 
-/// Returns the page for a form that no page of this server sent.
+/// Returns the page for a form that was not sent from a page of this server.
 pub(super) fn foreign_form() -> Response<Body> {
     refusal(StatusCode::FORBIDDEN, "The form did not come from the page that was shown to you.")
 }
@@ -236,7 +236,7 @@ pub(super) fn not_signed_in(why: &str) -> Response<Body> {
     problem(StatusCode::FORBIDDEN, "You are not signed in", why)
 }
 
-/// Returns the page after a sign-in that nothing continues.
+/// Returns the page after a sign-in that no request waits for.
 pub(super) fn signed_in() -> Response<Body> {
     page(StatusCode::OK, "You are signed in", "<p>Go back to the program you came from.</p>", None)
 }

@@ -1,7 +1,7 @@
 //! Records that a request without authorization creates: unused registrations, and pending sign-ins.
 //!
-//! Their number is bounded. At the bound, the address with the most of them loses its oldest one, so that a flood from one
-//! address evicts its own records and other clients are not refused.
+//! Their number is bounded. At the bound, the address with the most records loses its oldest one. So a flood from one
+//! address removes its own records, and other clients are not refused.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -22,7 +22,7 @@ pub(super) struct PendingRecords {
     max: usize,
 }
 
-/// One pending record, as the name of its index entry describes it.
+/// One pending record, from the name of its index entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct PendingEntry {
     record: String,
@@ -56,7 +56,7 @@ impl PendingRecords {
         Ok(true)
     }
 
-    /// Marks a record, by its name, as used or finished: it cannot be evicted any more.
+    /// Marks the record `name` as used or finished, so that it can no longer be evicted.
     pub(super) async fn finish(&self, name: &str) -> Result<(), AuthError> {
         for entry in self.entries(&self.index_of(name)).await? {
             self.remove_entry(&entry).await?;
@@ -77,8 +77,8 @@ impl PendingRecords {
         Ok(false)
     }
 
-    /// Deletes a record that is still pending. Another request may have put it into use since it was listed: then its
-    /// index entry is gone, or the record has another revision than before the entry was deleted.
+    /// Deletes a record that is still pending. Another request may have used it since it was listed. Then its index
+    /// entry is gone, or the record has another revision.
     async fn evict_entry(&self, entry: &PendingEntry) -> Result<bool, AuthError> {
         let name = self.name_of(entry);
         let found = self.records.get::<serde_json::Value>(&name).await?;

@@ -1,4 +1,4 @@
-//! Authorization requests that were checked and wait for the user to sign in and to decide.
+//! Checked authorization requests that wait for the user to sign in and to decide.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::jose::random;
 
 /// Time for a user to sign in and to decide.
 pub(super) const LIFETIME: Duration = Duration::from_secs(15 * 60);
-/// Most requests that wait.
+/// The maximum number of requests that wait.
 pub(super) const MAX_WAITING: usize = 10_000;
 const KIND: &str = "request";
 
@@ -31,7 +31,7 @@ pub(super) struct PendingAuthorization {
     /// `prompt=none` of OpenID Connect: the user must not be asked.
     #[serde(rename = "quiet")]
     pub(super) prompt_none: bool,
-    /// `prompt=consent`: the user must be asked, even if they allowed the same before.
+    /// `prompt=consent`: the user must be asked, even if the same was allowed before.
     #[serde(rename = "anew")]
     pub(super) prompt_consent: bool,
     /// The session whose consent page is open, and the digest of a secret that only this page knows.
@@ -70,7 +70,7 @@ impl PendingAuthorizations {
         self.records.get(&RecordStore::hashed_name(KIND, id)).await
     }
 
-    /// Replaces a request at a revision, and gives the user time to decide.
+    /// Replaces a request at a revision, and extends its time for the user's decision.
     pub(super) async fn replace(
         &self,
         id: &str,
@@ -81,7 +81,7 @@ impl PendingAuthorizations {
         self.records.replace(&RecordStore::hashed_name(KIND, id), request, revision, expires).await.map(drop)
     }
 
-    /// Takes a decided request out. Of several concurrent callers, one gets it.
+    /// Removes a decided request and returns it. Of several concurrent callers, one gets it.
     pub(super) async fn take(&self, id: &str) -> Result<Option<PendingAuthorization>, AuthError> {
         let name = RecordStore::hashed_name(KIND, id);
         self.pending.finish(&name).await?;

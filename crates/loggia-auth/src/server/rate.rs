@@ -1,6 +1,6 @@
 //! Rate limits for each client address.
 //!
-//! The endpoints need no authorization, so without a limit one client could use up the server for all others.
+//! The endpoints need no authorization, so without a limit one client could use all resources of the server.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -14,27 +14,27 @@ use loggia::transport::http::PeerAddr;
 
 use crate::restricted_http::{IpNetwork, is_public};
 
-/// Most addresses with a limit of their own. All further addresses share one limit.
+/// The maximum number of addresses with a limit of their own. All further addresses share one limit.
 const MAX_ADDRESSES: usize = 10_000;
-/// Most addresses in `X-Forwarded-For` that are read.
+/// The maximum number of addresses in `X-Forwarded-For` that are read.
 const MAX_HOPS: usize = 16;
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// The cost of a request.
 pub(super) const REQUEST_COST: f64 = 1.0;
-/// The cost of a registration, in requests: it leaves a record.
+/// The cost of a registration, in requests, because it writes a record.
 pub(super) const REGISTRATION_COST: f64 = 20.0;
-/// The cost of a shown sign-in link, in requests: a user has to read it.
+/// The cost of a shown sign-in link, in requests, because a user has to read it.
 const LINK_COST: f64 = 10.0;
 
 /// A limit on the requests of one address: a burst, and then a number of requests in each second.
 ///
-/// The clients of a proxy are distinguished by `X-Forwarded-For`. Its addresses count only as far as the request came
-/// through `proxies`, because any other program can write any address into it.
+/// The clients of a proxy are distinguished by `X-Forwarded-For`. Its addresses are used only as far as the request
+/// came through `proxies`, because any other program can write any address into it.
 #[derive(Debug, Clone)]
 pub struct RateLimit {
-    /// Requests at once.
+    /// The number of requests of a burst.
     pub burst: u32,
-    /// Requests in each second after the burst.
+    /// The number of requests in each second after the burst.
     pub per_second: u32,
     /// The addresses of trusted proxies.
     pub proxies: Vec<IpNetwork>,
@@ -54,7 +54,7 @@ pub(super) struct RateLimiter {
     has_warned: AtomicBool,
 }
 
-/// The requests that an address has left at a time.
+/// The number of requests that an address may still send, at a time.
 #[derive(Clone, Copy)]
 struct Allowance {
     requests: f64,
@@ -66,8 +66,8 @@ impl RateLimiter {
         RateLimiter { limit, allowances: Mutex::default(), has_warned: AtomicBool::default() }
     }
 
-    /// Counts a request with a cost. The error is the time after which the request would be accepted. If the listener does
-    /// not tell the addresses of clients, nothing is counted.
+    /// Counts a request with a cost. The error is the time after which the request would be accepted. If the listener
+    /// does not pass on the addresses of clients, nothing is counted.
     pub(super) fn count(
         &self,
         cost: f64,
@@ -91,7 +91,7 @@ impl RateLimiter {
         }
     }
 
-    /// Returns the address that a request counts for; `None` if the listener does not tell it.
+    /// Returns the address for which a request counts; `None` if the listener does not pass it on.
     pub(super) fn address(&self, parts: &Parts) -> Option<IpAddr> {
         let peer = parts.extensions.get::<PeerAddr>()?.0.ip();
         let limit = self.limit.as_ref();
@@ -100,7 +100,7 @@ impl RateLimiter {
         )
     }
 
-    /// Warns once about an address that may be an unknown proxy: all of its clients share one limit.
+    /// Logs once a warning about an address that may be an unknown proxy, because all of its clients share one limit.
     fn warn_of_proxy(&self, limit: &RateLimit, peer: IpAddr, headers: &HeaderMap) {
         let is_unknown = headers.contains_key(FORWARDED_FOR) && !is_public(peer) && !limit.is_proxy(peer);
         if is_unknown && !self.has_warned.swap(true, Ordering::Relaxed) {
@@ -145,7 +145,7 @@ impl RateLimit {
         self.proxies.iter().any(|network| network.contains(address.to_canonical()))
     }
 
-    /// Returns the client of a request: the nearest address that is no trusted proxy.
+    /// Returns the address of the client of a request: the nearest address that is not a trusted proxy.
     fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer.to_canonical();
         let written: Vec<&str> = headers
@@ -164,7 +164,7 @@ impl RateLimit {
     }
 }
 
-/// Returns the network of an IPv6 address, because a client with one address has all of its network.
+/// Returns the network of an IPv6 address, because a client usually has a whole network.
 fn network_of(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,

@@ -29,7 +29,7 @@ pub(super) struct RecordSnapshot<T> {
     pub(super) revision: u64,
 }
 
-/// A record as it is written. A store may delete expired records, but need not, so the record holds its expiry.
+/// A record as it is written. A store may keep expired records, so the record contains its expiry.
 #[derive(Serialize, Deserialize)]
 struct RecordEnvelope<T> {
     value: T,
@@ -54,7 +54,7 @@ impl RecordStore {
         format!("{kind}/{}", sha256(secret))
     }
 
-    /// Returns the time by which records expire.
+    /// Returns the current time, with which expiries are compared.
     pub(super) fn now(&self) -> SystemTime {
         (self.clock)()
     }
@@ -84,7 +84,7 @@ impl RecordStore {
         if self.store.save(name, text.clone(), None, until).await?.is_some() {
             return Ok(true);
         }
-        // An expired record counts as none.
+        // An expired record counts as absent.
         match self.store.load(name).await? {
             Some(stored) if self.is_expired(read::<RecordExpiry>(name, &stored.value)?.until) => {
                 Ok(self.store.save(name, text, Some(stored.revision), until).await?.is_some())

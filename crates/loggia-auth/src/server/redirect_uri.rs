@@ -1,4 +1,4 @@
-//! Redirect URIs: which ones clients may register, and their comparison with those of requests.
+//! Redirect URIs: decides which ones clients may register, and compares them with those of requests.
 //!
 //! A user is sent only to a URI that the client registered, compared exactly (OAuth 2.1, section 2.3.1). Only the port of
 //! a URI on the user's machine may differ, because a program there listens on any free port (RFC 8252, section 7.3).
@@ -7,8 +7,8 @@ use url::{Host, Url};
 
 /// Longest redirect URI, in bytes.
 const MAX_BYTES: usize = 2048;
-/// Programs whose scheme is not a domain name in reverse order, and the hosts of their sign-in. Other links of the same
-/// scheme have other effects: they open files, install MCP servers, run commands.
+/// Programs whose scheme is not a domain name in reverse order, and the hosts of their redirect URIs. Other links of
+/// the same scheme have other effects: they open files, install MCP servers, or run commands.
 const KNOWN_PROGRAMS: &[(&str, ProgramHost)] = &[
     ("antigravity", ProgramHost::Extension),
     ("claude", ProgramHost::Named("claude.ai")),
@@ -127,7 +127,7 @@ pub(super) fn opens_program(uri: &str) -> bool {
     Url::parse(uri).is_ok_and(|uri| uri.scheme() != "https" && (uri.scheme() != "http" || is_local(&uri)))
 }
 
-/// Returns the text that stands for a redirect URI on pages: its host, or the scheme of the program that opens it.
+/// Returns the text for a redirect URI on pages: its host, or the scheme of the program that opens it.
 pub(super) fn display(uri: &str) -> String {
     match Url::parse(uri) {
         Ok(url) if matches!(url.scheme(), "http" | "https") => {

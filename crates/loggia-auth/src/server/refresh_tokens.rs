@@ -1,15 +1,15 @@
 //! Refresh tokens, with rotation (OAuth 2.1, section 4.3.1).
 //!
-//! Each token is used once and replaced by the next. All tokens that come from one sign-in are a *token family*. A used
-//! token that is presented again means that two parties have it, and the server cannot tell which of them is the
-//! client: it revokes the family.
+//! Each token is used once and replaced by the next. All tokens of one sign-in are a *token family*. If a used token
+//! is presented again, two parties have it, and the server cannot know which of them is the client. So it revokes the
+//! family.
 //!
-//! A client that crashes after the server answered, and before it saved the new token, still has the old one. So the old
-//! token stays valid for a short grace period, as long as none of its successors was used. An attacker gains nothing:
-//! when both parties have used their tokens, the family is revoked.
+//! A client that crashes after the server answered, and before it saved the new token, still has the old one. So the
+//! old token stays valid for a short grace period while none of its successors is used. An attacker gains nothing:
+//! after both parties have used their tokens, the family is revoked.
 //!
-//! The name of a family is in each of its access tokens, which resource servers see. A refresh token begins with the
-//! secret seed of that name, so that no token can be made up from the name to get the family revoked.
+//! Each access token contains the name of its family, and resource servers see it. A refresh token begins with the
+//! secret seed of this name, so that a party that knows the name cannot make a token that gets the family revoked.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -24,9 +24,9 @@ use crate::error::AuthError;
 use crate::jose::{random, sha256};
 
 const PREFIX: &str = "lgr_";
-/// Most successors of one token that have not been used.
+/// The maximum number of unused successors of one token.
 const MAX_SUCCESSORS: usize = 32;
-/// Most attempts to change a record that other requests change at the same time.
+/// The maximum number of attempts to change a record that other requests change at the same time.
 const MAX_ATTEMPTS: usize = 10;
 const SEED_LENGTH: usize = 22;
 const SECRET_LENGTH: usize = 43;
@@ -50,7 +50,7 @@ struct TokenFamily {
     access: GrantedAccess,
     /// Digests of the tokens that were not used.
     live: Vec<String>,
-    /// The digest of the token that was used last, and when.
+    /// The digest of the token that was used last, and the time of its use.
     spent: Option<(String, u64)>,
     #[serde(rename = "ends")]
     expires: u64,
@@ -61,11 +61,11 @@ struct TokenFamily {
 /// The lifetimes of refresh tokens.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TokenLifetimes {
-    /// Of a token that is not used.
+    /// The lifetime of an unused token.
     pub(super) idle: Duration,
-    /// Of all tokens of a family together.
+    /// The lifetime of all tokens of a family together.
     pub(super) longest: Duration,
-    /// Of a token that was used, while none of its successors was.
+    /// The lifetime of a used token while none of its successors is used.
     pub(super) grace: Duration,
 }
 
@@ -116,7 +116,7 @@ impl RefreshTokens {
         if !self.records.add(&record_name(&name), &family, Some(self.record_expiry(&family, now))).await? {
             return Err(AuthError::Store("a token family of this name exists already".to_owned()));
         }
-        // A revocation that came before the record could not change it. One of the two requests sees the other.
+        // A revocation before this record existed could not change it. One of the two requests sees the other.
         if self.revoked.contains(&name).await? {
             self.revoke(&name).await?;
             return Ok(None);
@@ -128,7 +128,7 @@ impl RefreshTokens {
         (now + self.lifetimes.idle).min(clock::from_seconds(family.expires))
     }
 
-    /// Returns the family of a token, and the access that it grants, without using the token.
+    /// Returns the family of a token, and its access, without using the token.
     pub(super) async fn find(&self, token: &str) -> Result<(String, GrantedAccess), OAuthError> {
         let name = family_name(seed_of(token).ok_or_else(unknown)?);
         let found = self.records.get::<TokenFamily>(&record_name(&name)).await?.ok_or_else(unknown)?;
@@ -177,7 +177,7 @@ impl RefreshTokens {
         Ok(OAuthError::new("invalid_grant", "The refresh token was used before: sign in again"))
     }
 
-    /// Revokes a family, also one that does not exist yet. Its record stays, so that a token of it is recognized.
+    /// Revokes a family, also one that does not exist yet. Its record is kept, so that its tokens are recognized.
     pub(super) async fn revoke(&self, name: &str) -> Result<(), AuthError> {
         let now = self.records.now();
         self.revoked.add(name).await?;

@@ -1,4 +1,4 @@
-//! The protected resources that the server issues tokens for, and their scopes (RFC 8707).
+//! The protected resources for which the server issues tokens, and their scopes (RFC 8707).
 //!
 //! The authorization endpoint, the token endpoint and assertions select a resource by the same rules.
 
@@ -6,7 +6,7 @@ use url::Url;
 
 use super::http::{OAuthError, RequestParams};
 
-/// A protected resource that tokens are issued for.
+/// A protected resource for which tokens are issued.
 #[derive(Debug, Clone)]
 pub(super) struct ProtectedResource {
     pub(super) identifier: String,
@@ -14,8 +14,8 @@ pub(super) struct ProtectedResource {
 }
 
 impl ProtectedResource {
-    /// Returns whether a client means this resource. Identifiers are compared exactly, but scheme and host in any case,
-    /// and with or without a slash at the end.
+    /// Returns whether an identifier means this resource. Identifiers are compared exactly, except for the case of
+    /// scheme and host, and for a slash at the end.
     pub(super) fn is_named_by(&self, identifier: &str) -> bool {
         let plain =
             |text: &str| Url::parse(text).ok().map(|url| url.as_str().trim_end_matches('/').to_owned());
@@ -58,7 +58,7 @@ impl ProtectedResources {
         self.0.iter().find(|resource| resource.is_named_by(identifier))
     }
 
-    /// Returns the resource that a token is requested for: the one that the request names, or the default.
+    /// Returns the resource for which a token is requested: the one that the request names, or the default.
     pub(super) fn select(&self, params: &RequestParams) -> Result<&ProtectedResource, OAuthError> {
         let target = |why: &str| OAuthError::new("invalid_target", why);
         let found = match params.resources() {
@@ -69,7 +69,7 @@ impl ProtectedResources {
         found.ok_or_else(|| target("This authorization server issues no tokens for that resource"))
     }
 
-    /// Checks the resource of a token request: it may repeat the granted one, and name no other.
+    /// Checks the resource of a token request: it may only repeat the granted one.
     pub(super) fn check_target(&self, params: &RequestParams, granted: &str) -> Result<(), OAuthError> {
         if params.resources().is_empty() || self.select(params)?.identifier == granted {
             return Ok(());

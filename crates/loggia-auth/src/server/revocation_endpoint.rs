@@ -18,7 +18,7 @@ pub(super) struct RevocationEndpoint {
 }
 
 impl RevocationEndpoint {
-    /// Answers `POST revoke`. The response for an unknown token is that for a revoked one.
+    /// Answers `POST revoke`. An unknown token gets the same response as a revoked one.
     pub(super) async fn handle(&self, headers: &HeaderMap, params: &RequestParams) -> Response<Body> {
         match self.revoke(headers, params).await {
             Ok(()) => json(StatusCode::OK, &serde_json::json!({})),

@@ -1,8 +1,8 @@
 //! The token families that were revoked recently.
 //!
 //! An access token is valid by its signature and dates until it expires, so a resource server asks here whether its
-//! family was revoked. Revocations of this process are known at once. Those of other replicas are read from the store,
-//! all names at a time and not for each request.
+//! family was revoked. Revocations of this process are known immediately. Those of other replicas are read from the
+//! store: all names together, and not for each request.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -16,11 +16,11 @@ use crate::resource::RevocationCheck;
 
 /// Lifetime of a revocation: longer than that of any access token.
 const LIFETIME: Duration = Duration::from_secs(2 * 60 * 60);
-/// Age from which on the names are read again.
+/// The age at which the names are read again.
 const REFRESH_AGE: Duration = Duration::from_secs(5);
-/// Age up to which a request uses the names, instead of waiting for another request that reads them.
+/// The age up to which a request uses the names. Above it, the request waits until the names are read.
 const MAX_AGE: Duration = Duration::from_secs(10);
-/// Most revocations that are kept in memory.
+/// The maximum number of revocations in memory.
 const MAX_KNOWN: usize = 100_000;
 const KIND: &str = "ended";
 
@@ -61,7 +61,7 @@ impl RevokedFamilies {
         self.records.add(&format!("{KIND}/{name}"), &true, Some(now + LIFETIME)).await.map(drop)
     }
 
-    /// Returns whether any replica has revoked a family, by the store.
+    /// Returns whether any replica has revoked a family, according to the store.
     pub(super) async fn contains(&self, name: &str) -> Result<bool, AuthError> {
         Ok(self.records.get::<bool>(&format!("{KIND}/{name}")).await?.is_some())
     }
@@ -87,7 +87,7 @@ impl RevokedFamilies {
         names.read_at = Some(read_at);
         match stored {
             Ok(stored) => names.stored = stored.into_iter().take(MAX_KNOWN).collect(),
-            // Users stay signed in. A token that another replica revoked is refused when it expires.
+            // Users stay signed in. A token that another replica revoked is accepted until it expires.
             Err(error) => tracing::warn!(%error, "the revocations of other replicas cannot be read"),
         }
     }

@@ -1,7 +1,7 @@
 //! Routes requests to the endpoints of the authorization server.
 //!
-//! Endpoints for programs answer any origin and read no cookies; endpoints for browsers answer with pages. Every request
-//! counts against the rate limit of its address, before its endpoint sees it.
+//! Endpoints for programs answer any origin and read no cookies; endpoints for browsers answer with pages. Every
+//! request counts for the rate limit of its address before its endpoint gets it.
 
 use std::sync::Arc;
 
@@ -98,7 +98,7 @@ pub(super) struct Router {
     pub(super) records: RecordStore,
     pub(super) metadata: Value,
     pub(super) signing_keys: Arc<SigningKeys>,
-    /// `None`: clients cannot register.
+    /// The registration endpoint; `None` if clients cannot register.
     pub(super) registration: Option<RegistrationEndpoint>,
     pub(super) token: TokenEndpoint,
     pub(super) revocation: RevocationEndpoint,
@@ -188,7 +188,7 @@ impl Router {
             },
             false => parts.uri.query().unwrap_or_default().to_owned(),
         };
-        // The authorization endpoint reads the parameters itself: some of its errors go to the client.
+        // The authorization endpoint reads the parameters itself, because some of its errors go to the client.
         if endpoint == BrowserEndpoint::Authorize {
             return self.authorization.authorize(&text, &parts, self.limiter.address(&parts)).await;
         }

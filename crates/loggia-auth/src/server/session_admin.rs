@@ -1,6 +1,7 @@
-//! Administration of sign-ins from beside a running server: lists the signed-in users, and signs a user out.
+//! Administration of sign-ins, also while a server runs in another process: lists the signed-in users, and signs a
+//! user out.
 //!
-//! A user who leaves must lose access at once: their identity provider is not asked again before a refresh token expires.
+//! A user who leaves must lose access soon: the identity provider is not asked again before a refresh token expires.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,12 +15,12 @@ use crate::clock::Clock;
 use crate::error::AuthError;
 use crate::store::TokenStore;
 
-/// Most passes over the families, in case requests start further ones meanwhile.
+/// The maximum number of passes over the families, because requests may start further ones meanwhile.
 const MAX_PASSES: usize = 5;
 /// Lifetime of the record of a revoked family.
 const REVOKED_LIFETIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// Lists and ends the sign-ins of an authorization server, through its store.
+/// Lists and ends the sign-ins of an authorization server through its store.
 pub struct SessionAdmin {
     records: RecordStore,
     refresh_tokens: RefreshTokens,
@@ -34,7 +35,7 @@ impl SessionAdmin {
         SessionAdmin { refresh_tokens: RefreshTokens::new(records.clone(), lifetimes), records }
     }
 
-    /// Returns the subjects of the signed-in users, and the number of clients that each is signed in with.
+    /// Returns the subjects of the signed-in users, with the number of clients of each.
     pub async fn signed_in(&self) -> Result<BTreeMap<String, usize>, AuthError> {
         let mut users = BTreeMap::new();
         for (_, subject) in self.refresh_tokens.active_families().await? {
@@ -46,7 +47,7 @@ impl SessionAdmin {
     /// Signs a user out of all browsers and clients, and returns the number of both. A running server refuses their
     /// access tokens within ten seconds.
     pub async fn sign_out(&self, subject: &str) -> Result<usize, AuthError> {
-        // In the order in which one becomes the other: a session, a code, a token family.
+        // This is the order in which one creates the next: a session, a code, a token family.
         let sessions = self.end_sessions(subject).await?;
         self.delete_codes(subject).await?;
         Ok(sessions + self.revoke_families(subject).await?)
@@ -75,7 +76,7 @@ impl SessionAdmin {
 
     async fn revoke_families(&self, subject: &str) -> Result<usize, AuthError> {
         let mut revoked = 0;
-        // A code that was redeemed just now may have started a family during a pass.
+        // A code that was redeemed just before may have started a family during a pass.
         for _ in 0..MAX_PASSES {
             let active = self.refresh_tokens.active_families().await?;
             let families: Vec<_> = active.into_iter().filter(|(_, owner)| owner == subject).collect();

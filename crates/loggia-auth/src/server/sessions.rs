@@ -1,6 +1,6 @@
 //! Sign-in sessions of browsers: a cookie, and the record that it names.
 //!
-//! Each sign-in starts a new session, so a cookie from before a sign-in is worth nothing after it.
+//! Each sign-in starts a new session, so a cookie from before a sign-in is invalid after it.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::records::RecordStore;
 use crate::error::AuthError;
 use crate::jose::random;
 
-/// A signed-in user, as a session's record holds them.
+/// The signed-in user in the record of a session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct SessionUser {
     pub(super) subject: String,

@@ -1,7 +1,7 @@
 //! The keys that sign access tokens.
 //!
-//! They are kept in the store, so that all replicas sign with the same key. A new key replaces the current one at
-//! intervals; older keys are published until no token that they signed is valid.
+//! They are kept in the store, so that all replicas sign with the same key. A new key periodically replaces the
+//! current one; older keys are published until no token that they signed is valid.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
@@ -15,15 +15,15 @@ use crate::jose::{self, Algorithm, JoseError, JwkSet, KeySource, KeysFuture, Sig
 use crate::secret::Secret;
 
 const RECORD: &str = "signing-keys";
-/// Time for which a key signs.
+/// The time that a key signs.
 const SIGNING_PERIOD: Duration = Duration::from_secs(60 * 24 * 60 * 60);
-/// Time for which a key is published after that: longer than any token is valid.
+/// The time that a key is published after that: longer than any token is valid.
 const VERIFYING_PERIOD: Duration = Duration::from_secs(2 * 24 * 60 * 60);
-/// Age up to which the loaded keys are used.
+/// The age up to which loaded keys are used.
 const MAX_AGE: Duration = Duration::from_secs(60);
-/// The same, for a token with an unknown key: another replica may have made it.
+/// The same for a token with an unknown key, because another replica may have made the key.
 const MAX_AGE_UNKNOWN: Duration = Duration::from_secs(2);
-/// Most attempts to write the keys while other replicas write them.
+/// The maximum number of attempts to write the keys while other replicas write them.
 const MAX_ATTEMPTS: usize = 5;
 
 /// The record of all keys.
@@ -51,7 +51,7 @@ pub(super) struct SigningKeys {
 struct LoadedKeys {
     current: Arc<SigningKey>,
     published: Arc<JwkSet>,
-    /// When the current key stops signing.
+    /// The time at which the current key stops signing.
     rotates_at: SystemTime,
     loaded_at: SystemTime,
 }
@@ -105,7 +105,7 @@ impl SigningKeys {
     }
 
     /// Reads the keys, changes and writes them, and loads the result. If another replica wrote them meanwhile, starts
-    /// again with its keys.
+    /// again with the keys of that replica.
     async fn update(
         &self,
         change: impl Fn(KeysRecord, SystemTime) -> Result<KeysRecord, AuthError>,
@@ -143,7 +143,7 @@ fn age(time: SystemTime, now: SystemTime) -> Duration {
     now.duration_since(time).unwrap_or_default()
 }
 
-/// Adds a key if the newest one no longer signs, and removes those that verify nothing.
+/// Adds a key if the newest one no longer signs, and removes the keys that are no longer needed.
 fn rotate(mut record: KeysRecord, now: SystemTime) -> Result<KeysRecord, AuthError> {
     let is_older = |key: &KeyRecord, max_age: Duration| age(clock::from_seconds(key.created), now) >= max_age;
     if record.keys.first().is_none_or(|newest| is_older(newest, SIGNING_PERIOD)) {

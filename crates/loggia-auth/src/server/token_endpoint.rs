@@ -64,7 +64,7 @@ impl TokenEndpoint {
             "refresh_token" => self.refresh(&client, params, key).await,
             _ => {
                 let access = self.assertions.exchange(&client, params).await?;
-                // No refresh token: the identity provider decides again each time.
+                // There is no refresh token, because the identity provider decides again each time.
                 self.response(&family_name(&new_seed()), &access, &access.scopes, key, None).await
             }
         }
@@ -187,7 +187,7 @@ impl TokenProofs {
         TokenProofs { verifier, records, token_url }
     }
 
-    /// Returns the thumbprint of the key that a request proves; `None` for a request without a proof.
+    /// Returns the thumbprint of the key of a request's proof; `None` for a request without a proof.
     async fn key(&self, headers: &HeaderMap, client: &OAuthClient) -> Result<Option<String>, OAuthError> {
         let now = self.records.now();
         match self.verifier.check(headers, &Method::POST, &[&self.token_url], None, now) {

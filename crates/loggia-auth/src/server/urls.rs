@@ -1,6 +1,6 @@
 //! The URLs of the authorization server: its issuer identifier, and the endpoints below it.
 //!
-//! Endpoints compare origins, build links and name audiences, so all of them must derive URLs by the same rules.
+//! Endpoints compare origins, create links and name audiences, so all of them must derive URLs with the same rules.
 
 use url::Url;
 
@@ -20,8 +20,8 @@ pub(super) struct ServerUrls {
 }
 
 impl ServerUrls {
-    /// Checks an issuer identifier. Returns a configuration error for one that is no plain `https` URL (RFC 8414,
-    /// section 2), and no `http` URL of this machine.
+    /// Checks an issuer identifier. Returns a configuration error if it is neither a plain `https` URL (RFC 8414,
+    /// section 2) nor an `http` URL of this machine.
     pub(super) fn new(issuer: String) -> Result<ServerUrls, AuthError> {
         let wrong = |what: &str| AuthError::Configuration(what.to_owned());
         let url = Url::parse(&issuer).map_err(|_| wrong("the issuer is not a URL"))?;
@@ -74,7 +74,7 @@ impl ServerUrls {
         path.strip_prefix(&self.base_path)?.strip_prefix("/oauth/")
     }
 
-    /// Returns whether a path is that of the metadata (RFC 8414, section 3.1).
+    /// Returns whether the metadata is at a path (RFC 8414, section 3.1).
     pub(super) fn is_metadata_path(&self, path: &str) -> bool {
         path.strip_prefix("/.well-known/oauth-authorization-server") == Some(&self.base_path)
     }

@@ -1,7 +1,7 @@
 //! Records in files, for one user on one machine: a private folder with one file for each record.
 //!
-//! Command-line programs therefore need no database. Invariant: a file is replaced atomically, and writers of several
-//! processes exclude each other by file locks, which the operating system releases when a process dies.
+//! So command-line programs need no database. Invariant: a file is replaced atomically, and writers of several
+//! processes exclude each other with file locks, which the operating system releases when a process dies.
 
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
@@ -20,14 +20,14 @@ use crate::error::AuthError;
 use crate::jose;
 use crate::secret::Secret;
 
-/// The longest record that is read.
+/// The maximum length of a record, in bytes.
 const MOST_BYTES: u64 = 256 << 10;
 
 /// A [`TokenStore`] in a folder.
 #[derive(Clone)]
 pub struct FileStore {
     folder: Arc<PathBuf>,
-    /// The leases of this process. The locked file of each keeps other processes out.
+    /// The leases of this process. The locked file of each excludes other processes.
     leases: Arc<Mutex<HashMap<String, FileLease>>>,
 }
 
@@ -67,7 +67,7 @@ impl FileStore {
         Ok(store)
     }
 
-    /// Removes expired records (unfinished sign-ins) and half-written files of processes that died.
+    /// Removes expired records (unfinished sign-ins) and incomplete files of processes that died.
     fn sweep(&self) -> Result<(), AuthError> {
         let entries = fs::read_dir(&*self.folder).map_err(|error| wrong(&self.folder, &error))?;
         for path in entries.filter_map(Result::ok).map(|entry| entry.path()) {

@@ -10,11 +10,11 @@ use tokio::time::{Instant, sleep};
 use super::token_store::TokenStore;
 use crate::error::AuthError;
 
-/// The duration of a lease. A holder that still works extends it before.
+/// The duration of a lease. A holder that still works extends it before its end.
 const LEASE: Duration = Duration::from_secs(30);
-/// The interval at which a waiting task asks for the lease.
+/// The interval at which a waiting task tries to take the lease.
 const POLL: Duration = Duration::from_millis(100);
-/// The longest time a task waits for a lease: as long as a user may take to sign in.
+/// The maximum time that a task waits for a lease: the time for a user to sign in.
 pub(crate) const MAX_WAIT: Duration = Duration::from_secs(600);
 
 /// The lease of one record for one holder.
@@ -30,8 +30,8 @@ impl RecordLease<'_> {
         self.store.lease(self.key, self.holder, LEASE).await
     }
 
-    /// Runs `work` while extending the lease, and releases the lease afterwards. The lease has to be taken already. The
-    /// work is dropped if another holder gets the lease.
+    /// Runs `work` while extending the lease, and releases the lease afterwards. The lease must have been taken
+    /// before. The work is dropped if another holder gets the lease.
     pub(crate) async fn hold<T>(
         &self,
         work: impl Future<Output = Result<T, AuthError>>,
@@ -45,14 +45,14 @@ impl RecordLease<'_> {
         outcome
     }
 
-    /// Releases the lease. If that fails, the lease ends when its time is over.
+    /// Releases the lease. If that fails, the lease ends after its duration.
     pub(crate) async fn release(&self) {
         if let Err(error) = self.store.release(self.key, self.holder).await {
             tracing::warn!(%error, "the lease of a credential is not released before its time is over");
         }
     }
 
-    /// Extends the lease until another holder has it.
+    /// Extends the lease repeatedly. Returns when another holder has it.
     async fn extend(&self) -> AuthError {
         loop {
             sleep(LEASE / 3).await;

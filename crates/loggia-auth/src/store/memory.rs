@@ -1,4 +1,4 @@
-//! Records in memory, for tests and for programs that sign in anew each time they start.
+//! Records in memory, for tests and for programs whose users sign in each time they start.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::token_store::{StoreFuture, StoredRecord, TokenStore};
 use crate::secret::Secret;
 
-/// A [`TokenStore`] in memory: records live as long as the process.
+/// A [`TokenStore`] in memory: the records are lost when the process ends.
 #[derive(Default)]
 pub struct MemoryStore {
     content: Mutex<MemoryContent>,

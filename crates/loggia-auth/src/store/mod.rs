@@ -2,7 +2,7 @@
 //!
 //! A rotated refresh token is valid once, and using an old one ends the user's session. So a store writes a record
 //! only if its revision is still the one that the writer read, and it leases the right to renew a record to one
-//! holder at a time, across tasks, processes and replicas.
+//! holder at a time, among tasks, processes and replicas.
 
 mod file;
 #[cfg(feature = "client")]

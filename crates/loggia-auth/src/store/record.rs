@@ -1,4 +1,4 @@
-//! JSON records in a [`TokenStore`], each read with the revision that a later write must name.
+//! JSON records in a [`TokenStore`], each with the revision that a later write must name.
 
 use serde::{Deserialize, Serialize};
 

@@ -10,7 +10,7 @@ use crate::secret::Secret;
 /// A record with its revision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredRecord {
-    /// The record. It holds secrets: a store on a disk or in a database encrypts it, or restricts who can read it.
+    /// The record. It contains secrets: a store on a disk or in a database must encrypt it, or restrict its readers.
     pub value: Secret,
     /// The revision, which grows with every write.
     pub revision: u64,
@@ -28,8 +28,8 @@ pub trait TokenStore: Send + Sync + 'static {
     fn load<'a>(&'a self, key: &'a str) -> StoreFuture<'a, Option<StoredRecord>>;
 
     /// Writes a record atomically if it still has the revision `expected` (`None`: if it does not exist). Returns the
-    /// new revision, or `None` if the record was written in between. A record that was written survives a crash.
-    /// After `until`, if it is given, the store may delete the record.
+    /// new revision, or `None` if the record was written meanwhile. A written record survives a crash. After `until`,
+    /// if it is given, the store may delete the record.
     fn save<'a>(
         &'a self,
         key: &'a str,
@@ -38,8 +38,8 @@ pub trait TokenStore: Send + Sync + 'static {
         until: Option<SystemTime>,
     ) -> StoreFuture<'a, Option<u64>>;
 
-    /// Removes a record if it still has the revision `expected`. Of several concurrent callers one gets `true`. A
-    /// record that cannot be loaded because it is damaged has the revision [`UNREADABLE`].
+    /// Removes a record if it still has the revision `expected`. Of several concurrent callers, one gets `true`. A
+    /// damaged record, which cannot be loaded, has the revision [`UNREADABLE`].
     fn remove<'a>(&'a self, key: &'a str, expected: u64) -> StoreFuture<'a, bool>;
 
     /// Leases the right to change a record to `holder` for `time`, or extends the lease that `holder` has. Returns

@@ -1,4 +1,4 @@
-//! Sign-in by a link that works once, for the only user of a machine.
+//! Sign-in with a link that works once, for the only user of a machine.
 //!
 //! The program shows the link where it runs, so only its user can open it. Each link is shown for one sign-in, and the
 //! number of shown links is bounded.
@@ -29,10 +29,11 @@ const LIFETIME: Duration = Duration::from_secs(10 * 60);
 /// Shortest time between two links for one sign-in.
 const MIN_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Shows a link to the user who runs the program. The link is a secret: it signs in the browser that opens it.
+/// Shows a link to the user who runs the program. The link is a secret: it signs in the browser in which it is
+/// opened.
 pub type ShowLinkFn = Arc<dyn Fn(&SignInLink) + Send + Sync>;
 
-/// A link by which a user signs in, and the client that asks for it.
+/// A link with which a user signs in, and the client that asks for the sign-in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignInLink {
     url: Url,
@@ -50,7 +51,7 @@ impl SignInLink {
         self.program.as_ref().map(|(name, _)| name.as_str())
     }
 
-    /// Returns the host that the user is sent to afterwards, or the scheme of the links that open the client.
+    /// Returns the host to which the user is sent afterwards, or the scheme of the links that open the client.
     pub fn destination(&self) -> Option<&str> {
         self.program.as_ref().map(|(_, destination)| destination.as_str())
     }
@@ -62,7 +63,7 @@ struct LinkRecord {
     subject: String,
 }
 
-/// Signs the user of the machine in by a link.
+/// Signs in the user of the machine with a link.
 pub(in crate::server) struct LinkSignIn {
     pub(in crate::server) subject: String,
     pub(in crate::server) show: ShowLinkFn,
@@ -88,7 +89,7 @@ impl LinkSignIn {
         Ok(url)
     }
 
-    /// Shows a link, unless one was shown for this sign-in less than a minute ago, and returns the page for its code.
+    /// Shows a link, unless one was shown for this sign-in less than a minute ago. Returns the page for its code.
     pub(super) async fn start(&self, sign_in: &str, parts: &Parts) -> Result<Response<Body>, AuthError> {
         let (now, shown) = (self.records.now(), RecordStore::hashed_name("link-shown", sign_in));
         let program = self.program_of(sign_in).await?;
@@ -100,7 +101,7 @@ impl LinkSignIn {
             match self.new_link(Some(sign_in)).await {
                 Ok(url) => (self.show)(&SignInLink { url, program }),
                 Err(error) => {
-                    // The next request must not wait for a link that was never shown.
+                    // After a failure, the next request must not wait for a link that was never shown.
                     self.records.take::<()>(&shown).await?;
                     return Err(error);
                 }
@@ -109,7 +110,7 @@ impl LinkSignIn {
         Ok(pages::enter_code(&self.urls.path("signin"), Some(sign_in), false))
     }
 
-    /// Returns the name of the client that a sign-in is for, and the destination of the user.
+    /// Returns the name of the client of a sign-in, and the destination of the user.
     async fn program_of(&self, sign_in: &str) -> Result<Option<(String, String)>, AuthError> {
         let Some(request) = self.pending.find(sign_in).await?.map(|found| found.value) else {
             return Ok(None);

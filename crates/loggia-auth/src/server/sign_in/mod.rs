@@ -1,5 +1,5 @@
-//! Sign-in of users: by a link that is shown where the program runs, which suffices for the only user of a machine, or
-//! at an identity provider by OpenID Connect.
+//! The sign-in of users: with a link that is shown where the program runs, which is enough for the only user of a
+//! machine, or at an identity provider with OpenID Connect.
 //!
 //! A sign-in has an identifier: that of a pending authorization request, or of a page that the user returns to.
 
@@ -24,10 +24,10 @@ pub use link::{ShowLinkFn, SignInLink};
 pub(super) use openid::ProviderSignIn;
 pub use provider::{AdmitFn, OpenIdProvider};
 
-/// A method by which users sign in.
+/// A method with which users sign in.
 #[derive(Clone)]
 pub enum SignInMethod {
-    /// By a link that works once, for the only user of a machine.
+    /// With a link that works once, for the only user of a machine.
     Link {
         /// The subject of the user.
         subject: String,
@@ -71,8 +71,8 @@ impl SignInPages {
         page.unwrap_or_else(|error| pages::internal_error(&error))
     }
 
-    /// Answers `GET signin`: the user opened a link. That does not use the link up, because some programs open links
-    /// before users do.
+    /// Answers `GET signin`: the user opened a link. The link stays valid, because some programs open links before
+    /// users do.
     pub(super) fn open(&self, params: &RequestParams) -> Response<Body> {
         let (action, sign_in) = (self.urls.path("signin"), params.get("request"));
         match params.get("code") {

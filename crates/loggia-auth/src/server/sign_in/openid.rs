@@ -1,7 +1,7 @@
-//! Sign-in at an identity provider, by OpenID Connect.
+//! Sign-in at an identity provider, with OpenID Connect.
 //!
-//! The response must come back in the browser that the request was sent from. Otherwise an attacker could sign a victim
-//! in under the attacker's name.
+//! The response must come from the browser that sent the request. Otherwise an attacker could sign in a victim under
+//! the attacker's name.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,7 +32,7 @@ const LIFETIME: Duration = Duration::from_secs(15 * 60);
 /// Length of the cookie that identifies a browser.
 const BROWSER_LENGTH: usize = 32;
 
-/// The record of a user at the identity provider, by the `state`. It is used once.
+/// The record of a request to the identity provider, by the `state`. It is used once.
 #[derive(Serialize, Deserialize)]
 struct ProviderRequest {
     #[serde(rename = "request")]
@@ -182,7 +182,7 @@ impl ProviderSignIn {
         })
     }
 
-    /// Returns the ID token for a code; else the reason for the log.
+    /// Returns the ID token for a code; the error is the reason for the log.
     async fn fetch_id_token(&self, code: &str, verifier: &str) -> Result<Secret, String> {
         #[derive(Deserialize)]
         struct TokenResponse {
@@ -210,7 +210,7 @@ impl ProviderSignIn {
             ("code_verifier", verifier),
         ];
         let methods = metadata.token_endpoint_auth_methods_supported.as_deref();
-        // The default method, where the metadata names none (RFC 8414, section 2).
+        // This is the default method if the metadata names none (RFC 8414, section 2).
         let has_basic =
             methods.is_none_or(|methods| methods.iter().any(|method| method == "client_secret_basic"));
         match client_secret {

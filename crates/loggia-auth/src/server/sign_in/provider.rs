@@ -1,4 +1,4 @@
-//! The identity provider where users sign in, and this server as a client of it.
+//! The identity provider at which users sign in, and the client of this server there.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,11 +9,11 @@ use crate::remote_issuer::RemoteIssuer;
 use crate::restricted_http::RestrictedHttpClient;
 use crate::secret::Secret;
 
-/// Returns the subject of a user from the claims of their ID token; `None` for a user who has no access.
+/// Returns the subject of a user from the claims of the ID token; `None` for a user who has no access.
 pub type AdmitFn = Arc<dyn Fn(&Value) -> Option<String> + Send + Sync>;
 
-/// An identity provider where users sign in, by OpenID Connect. The redirect URI to register there is the issuer of the
-/// authorization server, followed by `/oauth/callback`.
+/// An identity provider at which users sign in, with OpenID Connect. The redirect URI to register there is the issuer
+/// of the authorization server, followed by `/oauth/callback`.
 pub struct OpenIdProvider {
     pub(super) provider: RemoteIssuer,
     pub(super) client_id: String,
@@ -30,7 +30,8 @@ impl fmt::Debug for OpenIdProvider {
 }
 
 impl OpenIdProvider {
-    /// Creates the provider with this issuer identifier. All of its users have access, and keep their subject (`sub`).
+    /// Creates the provider with this issuer identifier. By default all of its users have access, and keep their
+    /// subject (`sub`).
     pub fn new(
         issuer: &str,
         client_id: impl Into<String>,
@@ -53,7 +54,7 @@ impl OpenIdProvider {
         self
     }
 
-    /// Sets the scopes to request, in place of `openid profile email`.
+    /// Sets the scopes to request; the default is `openid profile email`.
     pub fn scopes(mut self, scopes: impl Into<String>) -> OpenIdProvider {
         self.scopes = scopes.into();
         self
