@@ -1,6 +1,6 @@
-//! The access rule of a gateway: whether callers must sign in, and the URL by which they know it. It is decided before
-//! anything is started. Invariant: where other machines can reach the gateway, authorization is on unless the program or
-//! the configuration turns it off.
+//! The access rule of a gateway: whether callers must sign in, and the URL by which they know the gateway. It is
+//! decided before anything is started. Invariant: if other machines can reach the gateway, authorization is on unless
+//! the program or the configuration turns it off.
 
 use std::net::SocketAddr;
 
@@ -21,8 +21,9 @@ pub struct GatewayAccess {
 }
 
 impl GatewayAccess {
-    /// Decides the rule for a gateway that listens on `address`; without one, a program serves it itself. The
-    /// program's own choice of `authorization` counts more than the configuration, and that more than the address.
+    /// Decides the rule for a gateway that listens on `address`; `None` if a program serves it itself. The program's
+    /// choice of `authorization` overrides the configuration, and the configuration overrides the default for the
+    /// address.
     pub(crate) fn decide(
         authorization: Option<bool>,
         public_url: Option<&PublicUrl>,
@@ -59,18 +60,18 @@ impl GatewayAccess {
         self.exposed
     }
 
-    /// Returns the issuer where users sign in; `None` if that is the gateway itself.
+    /// Returns the issuer at which users sign in; `None` if it is the gateway itself.
     pub fn provider(&self) -> Option<&str> {
         self.provider.as_deref()
     }
 
-    /// Returns the URL of the gateway without a path, where it is known.
+    /// Returns the URL of the gateway without a path, if it is known.
     pub(crate) fn base(&self, address: Option<SocketAddr>) -> Option<String> {
         let public_url = self.public_url.as_ref().map(|url| url.as_str().to_owned());
         public_url.or_else(|| Some(format!("http://{}", address?)))
     }
 
-    /// Returns whether the gateway answers to loopback names alone, unless other hosts are allowed.
+    /// Returns whether the gateway accepts only loopback names, unless other hosts are allowed.
     pub(crate) fn is_local(&self) -> bool {
         self.local
     }
@@ -80,13 +81,13 @@ impl GatewayAccess {
         self.public_url.as_ref().map(PublicUrl::as_str)
     }
 
-    /// Returns the host of the public URL, where only named hosts are answered.
+    /// Returns the host of the public URL, if the gateway accepts only named hosts.
     pub(crate) fn host(&self, some_are_named: bool) -> Option<&str> {
         self.public_url.as_ref().map(PublicUrl::authority).filter(|_| self.local || some_are_named)
     }
 }
 
-/// An address to listen on, as far as the access rule needs it.
+/// An address to listen on, with the facts that the access rule needs.
 pub(crate) struct ListenAddress {
     /// The address as the administrator wrote it.
     pub(crate) text: String,

@@ -1,7 +1,7 @@
-//! REST APIs as connectors: the description is read from a file or fetched, and requests are sent by the restricted HTTP
-//! client. It stands apart from the connector, which does no I/O.
+//! REST APIs as connectors: reads or fetches the description, and sends requests with the restricted HTTP client. The
+//! module is separate from the connector of `loggia-openapi`, which does no I/O.
 //!
-//! Invariant: a credential goes to the API's own origin, and no error quotes it or a query.
+//! Invariant: a credential is sent only to the API's own origin, and no error contains it or a query.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -21,14 +21,14 @@ use url::Url;
 
 use crate::request_header::header;
 
-/// Most bytes of a description.
+/// The maximum number of bytes of a description.
 const MOST_DESCRIPTION: usize = 32 << 20;
-/// Most bytes of a response.
+/// The maximum number of bytes of a response.
 const MOST_RESPONSE: usize = 16 << 20;
-/// The time limit of a request. The time limit of a call is that of the connector.
+/// The time limit of one HTTP request. A call has the time limit of the connector.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// Opens a REST API as a service; a relative path of its description starts in `base`.
+/// Opens a REST API as a service. A relative path of its description is relative to `base`.
 pub(crate) async fn open(
     base: &Path,
     from: &OpenApi<Secret>,
@@ -104,7 +104,7 @@ fn uri(text: &str) -> loggia::Result<Uri> {
     text.parse().map_err(|_| Error::Configuration(format!("{text:?} is not a URL")))
 }
 
-/// Sends requests to one API by the restricted HTTP client.
+/// Sends requests to one API with the restricted HTTP client.
 struct RestrictedSender {
     client: RestrictedHttpClient,
     host: String,
@@ -132,7 +132,7 @@ impl HttpSender for RestrictedSender {
     fn send(&self, request: Request<Bytes>) -> BoxFuture<'_, Result<Response<Bytes>, String>> {
         Box::pin(async move {
             let failed = |error: loggia_auth::restricted_http::FetchError| {
-                // The URL of the error may hold an API key in its query.
+                // The URL of the error may contain an API key in its query.
                 tracing::debug!(%error, "a request to an API failed");
                 format!("the request to {} failed", self.host)
             };

@@ -1,6 +1,6 @@
-//! Authorization of a gateway: the check of tokens before the MCP endpoint, and the authorization server that issues
-//! them. It turns `[server.auth]` into the parts of `loggia-auth`. Invariant: an issuer that the administrator names may be
-//! fetched wherever it is; any other URL only through the restricted client.
+//! The authorization of a gateway: the check of tokens before the MCP endpoint, and the authorization server that
+//! issues them. It turns `[server.auth]` into the parts of `loggia-auth`. Invariant: an issuer that the administrator
+//! names may have any address; every other URL is fetched only with the restricted client.
 
 use std::sync::Arc;
 
@@ -43,8 +43,8 @@ pub(crate) struct AuthStack {
 }
 
 impl AuthStack {
-    /// Opens the vault, and builds the parts for the endpoint at `url`, whose URL without a path is `base`. The program's
-    /// options name the vault, the trusted proxies and the observer.
+    /// Opens the vault, and creates the parts for the endpoint at `url`; `base` is this URL without the path. The
+    /// program's options name the vault, the trusted proxies and the observer.
     pub(crate) async fn open(
         base: &str,
         url: &str,
@@ -55,7 +55,7 @@ impl AuthStack {
         let credentials = context.credentials();
         let server = &config.server;
         let vault = options.vault.open(credentials, &server.vault_key).await?;
-        // Clients of a server on this machine may be on this machine.
+        // Clients of a server on this machine may have URLs on this machine.
         let local = base.parse::<PublicUrl>().is_ok_and(|url| url.is_local());
         let policy = credentials.policy(local);
         let auth = server.auth.clone().unwrap_or_default();
@@ -81,7 +81,7 @@ impl AuthStack {
     }
 }
 
-/// Builds the authorization server in this process.
+/// Creates the authorization server in this process.
 fn embedded(
     base: &str,
     url: &str,
@@ -119,7 +119,7 @@ fn embedded(
     builder.build().map_err(GatewayError::configuration)
 }
 
-/// Builds the trust in another authorization server.
+/// Creates the trust in another authorization server.
 fn other_issuer(other: &config_file::Issuer, policy: &FetchPolicy) -> Result<TrustedIssuer> {
     let guard = trusting(&other.issuer, policy)?;
     let issuer = match &other.introspection {
@@ -139,7 +139,7 @@ fn other_issuer(other: &config_file::Issuer, policy: &FetchPolicy) -> Result<Tru
     Ok(if other.any_token_type { issuer.any_token_type() } else { issuer })
 }
 
-/// Returns a client that may also fetch from this issuer: the administrator named it.
+/// Returns a client that may also fetch from this issuer, because the administrator named it.
 fn trusting(issuer: &str, policy: &FetchPolicy) -> Result<RestrictedHttpClient> {
     let url: Url = issuer.parse().map_err(GatewayError::configuration)?;
     RestrictedHttpClient::new(policy.clone().trusting(&url)).map_err(GatewayError::configuration)
@@ -155,13 +155,13 @@ pub(crate) fn scope_policy(scopes: &Scopes, configs: &[&GatewayConfig]) -> Scope
     let folders = configs.iter().flat_map(|config| config.folders());
     let roots = folders.flat_map(|folder| files::root_uris(&folder));
     let policy = roots.fold(policy, |policy, root| policy.alias(&root, "file:///"));
-    // After the spellings, so that each rule is compiled once.
+    // This comes after the spellings, so that each rule is compiled once.
     let policy = scopes.resources.iter().fold(policy, |policy, (uri, scope)| policy.resource(uri, scope));
     let pairs = scopes.implies.iter().flat_map(|(broad, all)| all.iter().map(move |narrow| (broad, narrow)));
     pairs.fold(policy, |policy, (broad, narrow)| policy.implies(broad, narrow))
 }
 
-/// Returns the issuer whose subjects are those of the sign-in here: both take them from the same provider.
+/// Returns the issuer with the same subjects as the sign-in at the gateway: both take them from the same provider.
 fn same_subjects(auth: &AuthSection) -> Option<String> {
     let openid = auth.openid.as_ref().filter(|openid| openid.subject == SubjectClaim::Sub)?;
     Some(openid.issuer.clone())
@@ -175,13 +175,13 @@ fn openid_at(provider: &config_file::OpenId, policy: &FetchPolicy) -> Result<Ope
     Ok(openid.admit(admit(provider.admitted.clone(), provider.subject)))
 }
 
-/// Returns a secret of the configuration, with the variables filled in.
+/// Returns a secret of the configuration, with its variables replaced.
 fn filled(template: &Template) -> Result<Secret> {
     let secret = template.expand(&environment).map_err(GatewayError::configuration)?;
     Ok(Secret::new(secret.expose()))
 }
 
-/// Returns the rule that maps the claims of a user to a subject; `None` for users who are not admitted.
+/// Returns the function from the claims of a user to the subject; it returns `None` for users who may not sign in.
 fn admit(admitted: Admitted, subject: SubjectClaim) -> AdmitFn {
     Arc::new(move |claims: &Value| {
         let email = verified_email(claims);
@@ -204,7 +204,7 @@ fn admit(admitted: Admitted, subject: SubjectClaim) -> AdmitFn {
 fn verified_email(claims: &Value) -> Option<String> {
     let verified = match claims.get("email_verified")? {
         Value::Bool(verified) => *verified,
-        // As some providers write it.
+        // Some providers write it as a string.
         Value::String(text) => text == "true",
         _ => false,
     };

@@ -1,5 +1,5 @@
-//! The choices of a program that runs a gateway, beside the configuration. Each has a default that is safe where other
-//! machines can connect. Invariant: a choice of the program counts more than the configuration.
+//! The options of a program that runs a gateway, in addition to the configuration. The default of each is safe if
+//! other machines can connect. Invariant: an option of the program overrides the configuration.
 
 use std::sync::Arc;
 
@@ -22,60 +22,60 @@ pub struct GatewayBuilder {
 }
 
 impl Gateway {
-    /// Begins to build a gateway.
+    /// Creates the builder of a gateway.
     pub fn builder(config: GatewayConfig) -> GatewayBuilder {
         GatewayBuilder { config, options: GatewayOptions::new() }
     }
 }
 
 impl GatewayBuilder {
-    /// Opens connections with these credentials, and child processes under the guard of this context. Default: the
+    /// Sets the context in which connections are opened: credentials, and a guard for child processes. Default: the
     /// credentials of the user who runs the program, and no guard.
     pub fn connector_context(mut self, context: ConnectorContext) -> GatewayBuilder {
         self.options.context = context;
         self
     }
 
-    /// Keeps sign-ins, API keys and credentials of users in this vault. Default: a file beside the credentials. The
-    /// environment is not read unless [`VaultLocation::Environment`] says so.
+    /// Sets the vault for sign-ins, API keys and credentials of users. Default: a file beside the credentials. The
+    /// environment is read only with [`VaultLocation::Environment`].
     pub fn vault(mut self, location: VaultLocation) -> GatewayBuilder {
         self.options.vault = location;
         self
     }
 
-    /// Remembers lists in this folder, and reports the status there, for `loggia status`. Default: neither.
+    /// Sets the folder for remembered lists, and for the status that `loggia status` reads. Default: neither.
     pub fn state(mut self, folder: StateFolder) -> GatewayBuilder {
         self.options.state = Some(folder);
         self
     }
 
-    /// Reports to this observer.
+    /// Sets the observer.
     pub fn observer(mut self, observer: impl GatewayObserver) -> GatewayBuilder {
         self.options.observer = Arc::new(observer);
         self
     }
 
-    /// Turns authorization on or off, whatever the configuration says. Default: as `[server.auth]` says, and without it on
-    /// where other machines can reach the gateway.
+    /// Turns authorization on or off, and overrides the configuration. Default: the value in `[server.auth]`; without
+    /// it, on if other machines can reach the gateway.
     pub fn authorization(mut self, on: bool) -> GatewayBuilder {
         self.options.authorization = Some(on);
         self
     }
 
-    /// Sets the URL by which clients reach the gateway, without a path. Default: `server.public_url`, and without it the
-    /// address that is listened on.
+    /// Sets the URL by which clients reach the gateway, without a path. Default: `server.public_url`, and without it
+    /// the address of the listener.
     pub fn public_url(mut self, url: PublicUrl) -> GatewayBuilder {
         self.options.public_url = Some(url);
         self
     }
 
-    /// Also answers requests to these hosts, as `host` or `host:port`.
+    /// Also accepts requests to these hosts, as `host` or `host:port`.
     pub fn allowed_hosts(mut self, hosts: impl IntoIterator<Item = impl Into<String>>) -> GatewayBuilder {
         self.options.allowed_hosts.extend(hosts.into_iter().map(Into::into));
         self
     }
 
-    /// Also answers web pages of these origins.
+    /// Also accepts web pages of these origins.
     pub fn allowed_origins(mut self, origins: impl IntoIterator<Item = impl Into<String>>) -> GatewayBuilder {
         self.options.allowed_origins.extend(origins.into_iter().map(Into::into));
         self

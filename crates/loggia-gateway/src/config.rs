@@ -1,5 +1,5 @@
-//! The configuration of a gateway: a `loggia.toml`, or one folder. It answers what is served and how, so that no other
-//! module reads the config. Invariant: secrets are filled in when a connection is opened, and no earlier.
+//! The configuration of a gateway: a `loggia.toml`, or one folder. It says what is served and how, so that no other
+//! module reads the file. Invariant: variables are replaced when a connection is opened, not earlier.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -38,11 +38,11 @@ enum Connectors {
 impl GatewayConfig {
     /// Reads a configuration file.
     ///
-    /// `redactor` learns the values of the file's variables before anything is opened with them.
+    /// `redactor` gets the values of the file's variables before a connection is opened with them.
     ///
     /// # Errors
     ///
-    /// [`GatewayError::ConfigFile`] where the file cannot be read, or is wrong.
+    /// [`GatewayError::ConfigFile`] if the file cannot be read, or is wrong.
     pub fn read(file: &Path, redactor: &Redactor) -> Result<GatewayConfig> {
         // The state before it is read, so that no change is missed.
         let stamp = FileStamp::of(file);
@@ -50,12 +50,12 @@ impl GatewayConfig {
         Ok(GatewayConfig { stamp: Some(stamp), ..config })
     }
 
-    /// Parses the text of a configuration file. Errors name `file`, relative paths start in its folder, and what the
-    /// gateway remembers of its connectors is kept under its name; the file need not exist.
+    /// Parses the text of a configuration file. Errors name `file`, relative paths are relative to its folder, and
+    /// remembered lists are stored under its name. The file need not exist.
     ///
     /// # Errors
     ///
-    /// [`GatewayError::ConfigFile`] where the text is wrong.
+    /// [`GatewayError::ConfigFile`] if the text is wrong.
     pub fn parse(text: &str, file: &Path, redactor: &Redactor) -> Result<GatewayConfig> {
         Ok(GatewayConfig::of_file(ConfigFile::parse(text, file)?, file, redactor))
     }
@@ -64,7 +64,7 @@ impl GatewayConfig {
         config.redact(redactor, &environment);
         let ConfigFile { server, connectors, base, .. } = config;
         let all = connectors.into_iter().filter(|connector| connector.enabled).collect();
-        // Commands run in the folder of the file; a bare file name is in this one.
+        // Commands run in the folder of the file; a bare file name is in the current folder.
         let base = if base.as_os_str().is_empty() { PathBuf::from(".") } else { base };
         let base = std::path::absolute(&base).unwrap_or(base);
         let connectors = Connectors::File { base, all };
@@ -82,7 +82,7 @@ impl GatewayConfig {
         }
     }
 
-    /// Checks what can be known to be wrong before anything is started.
+    /// Checks everything that can be checked before a start.
     pub(crate) fn check(&self) -> Result<()> {
         if let Some((root, _)) = self.folder().filter(|(root, _)| !root.is_dir()) {
             return Err(GatewayError::NoFolder(root.to_owned()));
@@ -108,7 +108,7 @@ impl GatewayConfig {
         &self.server
     }
 
-    /// Returns the folder that is served, and whether it may be changed, where there is no file.
+    /// Returns the folder that is served, and whether it may be changed, if there is no file.
     pub fn folder(&self) -> Option<(&Path, bool)> {
         match &self.connectors {
             Connectors::Folder { root, options } => Some((root, options.writable)),
@@ -141,7 +141,7 @@ impl GatewayConfig {
         }
     }
 
-    /// Returns the names that may stand before the URI of a resource, as `NAME+URI`.
+    /// Returns the names that are allowed before the URI of a resource, as `NAME+URI`.
     pub(crate) fn qualifiers(&self) -> Vec<&str> {
         match &self.connectors {
             Connectors::Folder { .. } => vec![FOLDER],
@@ -170,7 +170,7 @@ impl GatewayConfig {
     ///
     /// # Errors
     ///
-    /// [`GatewayError::Configuration`] where the connector is not at a URL, [`GatewayError::Mcp`] where a variable of
+    /// [`GatewayError::Configuration`] if the connector is not at a URL, [`GatewayError::Mcp`] if a variable of
     /// its URL is not set.
     pub fn remote(&self, name: &str) -> Result<Option<String>> {
         let url = match &self.connectors {

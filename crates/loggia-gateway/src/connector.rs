@@ -1,5 +1,6 @@
-//! Connectors as the hub opens them: from an entry of the configuration to a connection. It stands apart from the
-//! configuration, which is data. Invariant: a secret is filled in when a connection is opened, and no error quotes it.
+//! Opens the connectors for the hub: from an entry of the configuration to a connection. The module is separate from
+//! the configuration, which is data. Invariant: variables are replaced when a connection is opened, and no error
+//! contains a secret.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use crate::api;
 use crate::credentials::Credentials;
 use crate::request_header::header;
 
-/// The name of the one connector of a configuration without a file.
+/// The name of the connector of a configuration without a file.
 pub(crate) const FOLDER: &str = "files";
 
 /// The context in which connections open: credentials for remote servers, and the guard of child processes.
@@ -77,7 +78,7 @@ impl PersonalConnector {
         }
     }
 
-    /// Adds the revision that the configuration fixes for it.
+    /// Sets the revision of the configuration, if there is one.
     pub(crate) fn versioned(&self, client: ClientBuilder) -> ClientBuilder {
         match self.0.protocol {
             Some(version) => client.version(version),
@@ -86,7 +87,7 @@ impl PersonalConnector {
     }
 }
 
-/// Makes the connector of a configuration without a file.
+/// Creates the connector of a configuration without a file.
 pub(crate) fn folder(root: PathBuf, options: FilesOptions) -> Connector {
     let source = move |_: ClientBuilder| -> BoxFuture<'static, loggia::Result<Opened>> {
         let opened = open_folder(&root, options.clone()).map(Opened::Service);
@@ -143,7 +144,7 @@ pub(crate) fn connector(
         .redact(move |text| redactor.redact(text).into_owned())
 }
 
-/// Opens a connection to what an entry of the configuration describes.
+/// Opens a connection to the connector of an entry of the configuration.
 pub(crate) async fn open(
     base: &Path,
     from: &config_file::Connector,
@@ -180,7 +181,7 @@ pub(crate) fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// Fills in the variables of an entry of the configuration.
+/// Replaces the variables of an entry of the configuration.
 pub(crate) fn resolved(from: &config_file::Connector) -> loggia::Result<Backend<Secret>> {
     from.resolve(&environment).map_err(|error| Error::Configuration(error.to_string()))
 }
@@ -210,7 +211,7 @@ async fn open_remote(
 ) -> loggia::Result<Client> {
     let mut client = prepared(remote, client)?;
     let url = remote.url.expose();
-    // A header of the configuration counts more than a saved credential.
+    // A header of the configuration overrides a saved credential.
     if !remote.headers.keys().any(|name| name.eq_ignore_ascii_case("authorization")) {
         client = credentials.authorize(client, url).await?;
     }

@@ -1,44 +1,44 @@
-//! Asking a server whether it takes the saved credential, renewing the credential, and signing out. Commands and pages show
-//! the results in their own words. Invariant: a token that has expired and can be renewed signs no user out.
+//! Asks a server whether it accepts the saved credential, renews the credential, and signs out. Commands and pages
+//! show the results in their own words. Invariant: if an expired token can be renewed, the user stays signed in.
 
 use loggia_auth::client::{Credential, OAuth, TokenCheck};
 use loggia_auth::error::AuthError;
 
 use crate::credentials::Credentials;
 
-/// The saved credential for a server, and what the server says of it.
+/// The saved credential for a server, and the server's answer about it.
 #[derive(Debug)]
 pub struct CredentialCheck {
-    /// The server's verdict.
+    /// The server's answer.
     pub state: CredentialState,
     /// The credential; `None` if none is saved.
     pub credential: Option<Credential>,
-    /// True if a token source gives the next token without a sign-in.
+    /// True if a token source can get the next token without a sign-in.
     pub has_source: bool,
 }
 
-/// A server's verdict on a credential.
+/// A server's answer about a credential.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CredentialState {
-    /// The server takes it.
+    /// The server accepts it.
     Accepted {
         /// True if it had expired and was renewed during the check.
         was_renewed: bool,
     },
-    /// The server takes requests without a credential.
+    /// The server accepts requests without a credential.
     NotNeeded,
     /// There is no credential, and the server needs one.
     Missing,
-    /// The server refuses it, for this reason where it gives one.
+    /// The server refuses it, with this reason if it names one.
     Refused(Option<String>),
 }
 
 impl Credentials {
-    /// Asks the server at `url` whether it takes the saved credential, and renews an expired one.
+    /// Asks the server at `url` whether it accepts the saved credential, and renews an expired one.
     ///
     /// # Errors
     ///
-    /// [`AuthError`] where the server cannot be asked, or the store cannot be read or written.
+    /// [`AuthError`] if the server cannot be asked, or the store cannot be read or written.
     pub async fn check(&self, url: &str) -> Result<CredentialCheck, AuthError> {
         let oauth = self.oauth(url).await?;
         let has_source = self.token_source(url).await?.is_some();
@@ -60,27 +60,27 @@ impl Credentials {
         Ok(CredentialCheck { state, credential: oauth.credential().await?, has_source })
     }
 
-    /// Renews the credential for the server at `url` now.
+    /// Renews the credential for the server at `url`.
     ///
     /// # Errors
     ///
-    /// [`AuthError`] where it cannot be renewed.
+    /// [`AuthError`] if it cannot be renewed.
     pub async fn renew(&self, url: &str) -> Result<Credential, AuthError> {
         self.oauth(url).await?.refresh().await
     }
 
-    /// Revokes the credential for the server at `url` where the server supports that, and deletes it with its token source.
-    /// Returns `false` if there was no credential.
+    /// Revokes the credential for the server at `url`, if the server supports it, and deletes it with its token
+    /// source. Returns `false` if there was no credential.
     ///
     /// # Errors
     ///
-    /// [`AuthError`] where the store cannot be read or written.
+    /// [`AuthError`] if the store cannot be read or written.
     pub async fn sign_out(&self, url: &str) -> Result<bool, AuthError> {
         let oauth = self.oauth(url).await?;
         self.keep_token_source(url, None).await?;
         match oauth.credential().await {
             Ok(None) => Ok(false),
-            // An unreadable credential is deleted all the same.
+            // An unreadable credential is deleted, too.
             Ok(Some(_)) | Err(AuthError::Unreadable(_)) => oauth.sign_out().await.map(|()| true),
             Err(error) => Err(error),
         }

@@ -1,5 +1,5 @@
-//! The credentials of the user who runs the program, for servers at URLs. Connections of the gateway and of commands read
-//! and renew the same ones. Invariant: a credential belongs to the URL of its server, whatever name the server has.
+//! The credentials of the user who runs the program, for servers at URLs. Connections of the gateway and of commands
+//! read and renew the same ones. Invariant: a credential belongs to the URL of its server, not to a connector's name.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -32,8 +32,8 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// Uses the credentials in `folder`; without one, those in the data folder of the user. During a sign-in, addresses
-    /// in `networks` may be fetched although they are not public.
+    /// Uses the credentials in `folder`, or without it those in the data folder of the user. During a sign-in,
+    /// addresses in `networks` may be fetched although they are not public.
     ///
     /// `redactor` removes secrets from texts that are shown.
     pub fn new(folder: Option<PathBuf>, networks: Vec<IpNetwork>, redactor: Redactor) -> Credentials {
@@ -41,12 +41,12 @@ impl Credentials {
         Credentials { folder: folder.or_else(usual), networks, redactor }
     }
 
-    /// Returns the same without any credential.
+    /// Returns the same without any credentials.
     pub fn without_any(&self) -> Credentials {
         Credentials { folder: None, networks: Vec::new(), redactor: self.redactor.clone() }
     }
 
-    /// Returns what removes secrets from texts that are shown.
+    /// Returns the redactor, which removes secrets from texts that are shown.
     pub fn redactor(&self) -> &Redactor {
         &self.redactor
     }
@@ -62,23 +62,23 @@ impl Credentials {
         Ok(folder)
     }
 
-    /// Returns the authorization for the server at `url`, with the token source that is kept for it. The user is not asked
-    /// to sign in.
+    /// Returns the authorization for the server at `url`, with the token source that is stored for it. The user is
+    /// not asked to sign in.
     ///
     /// # Errors
     ///
-    /// [`AuthError`] where the URL is no server's, or the store cannot be read.
+    /// [`AuthError`] if the URL is no server's, or the store cannot be read.
     pub async fn oauth(&self, url: &str) -> Result<OAuth, AuthError> {
         let source = self.token_source(url).await?;
         self.oauth_builder(url, source.as_ref(), None)?.build()
     }
 
-    /// Builds the authorization for the server at `url`, with a token source or, without one, with the sign-in page of the
-    /// server. `browser` is where the user signs in; without it, no sign-in begins.
+    /// Creates the authorization for the server at `url`, with a token source or, without one, with the sign-in page
+    /// of the server. `browser` is the user agent for the sign-in; without it, no sign-in starts.
     ///
     /// # Errors
     ///
-    /// [`AuthError`] where the URL is no server's, or the store cannot be opened.
+    /// [`AuthError`] if the URL is no server's, or the store cannot be opened.
     pub fn oauth_builder(
         &self,
         url: &str,
@@ -99,21 +99,21 @@ impl Credentials {
         })
     }
 
-    /// Returns the token source that is kept for the server at `url`.
+    /// Returns the token source that is stored for the server at `url`.
     ///
     /// # Errors
     ///
-    /// [`AuthError`] where the URL is no server's, or the store cannot be read.
+    /// [`AuthError`] if the URL is no server's, or the store cannot be read.
     pub async fn token_source(&self, url: &str) -> Result<Option<TokenSource>, AuthError> {
         Ok(load_source(&self.store()?, &source_key(url)?).await?.map(|(source, _)| source))
     }
 
-    /// Keeps a token source for the server at `url`; without one, deletes the one that was kept, and the sign-in at the
-    /// identity provider if no other server needs it.
+    /// Stores a token source for the server at `url`. With `None`, deletes the stored one, and also the sign-in at
+    /// the identity provider if no other server needs it.
     ///
     /// # Errors
     ///
-    /// [`AuthError`] where the URL is no server's, the store cannot be written, or another process signs in there.
+    /// [`AuthError`] if the URL is no server's, the store cannot be written, or another process signs in there.
     pub async fn keep_token_source(&self, url: &str, next: Option<&TokenSource>) -> Result<(), AuthError> {
         let (store, key) = (self.store()?, source_key(url)?);
         let before = load_source(&store, &key).await?;
@@ -142,11 +142,11 @@ impl Credentials {
         FileStore::open(self.folder()?)
     }
 
-    /// Returns the URLs of the servers that there are credentials for, sorted.
+    /// Returns the URLs of the servers with credentials, sorted.
     ///
     /// # Errors
     ///
-    /// [`AuthError`] where the store cannot be read.
+    /// [`AuthError`] if the store cannot be read.
     pub async fn servers(&self) -> Result<Vec<String>, AuthError> {
         let Some(folder) = self.existing_folder() else { return Ok(Vec::new()) };
         let keys = FileStore::open(folder)?.keys(RECORDS).await?;
@@ -156,11 +156,11 @@ impl Credentials {
         Ok(urls)
     }
 
-    /// Lets `client` use the credential for `url`, if there is one.
+    /// Adds the credential for `url` to `client`, if there is one.
     ///
     /// # Errors
     ///
-    /// [`Error`] where the store cannot be read.
+    /// [`Error`] if the store cannot be read.
     pub async fn authorize(&self, client: ClientBuilder, url: &str) -> loggia::Result<ClientBuilder> {
         if self.existing_folder().is_none() || server_url(url).is_err() {
             return Ok(client);
@@ -172,13 +172,13 @@ impl Credentials {
         })
     }
 
-    /// Returns the addresses that may be fetched although others chose them: on this machine too where `local`, because
-    /// then only this machine reaches the gateway.
+    /// Returns the addresses that may be fetched although other parties chose them. With `local`, this includes this
+    /// machine, because then only this machine reaches the gateway.
     pub(crate) fn policy(&self, local: bool) -> FetchPolicy {
         FetchPolicy { loopback: local, networks: self.networks.clone(), ..FetchPolicy::default() }
     }
 
-    /// Returns the folder, if anything was ever kept in it.
+    /// Returns the folder, if it exists.
     fn existing_folder(&self) -> Option<&PathBuf> {
         self.folder.as_ref().filter(|folder| folder.is_dir())
     }
@@ -188,7 +188,7 @@ fn source_key(url: &str) -> Result<String, AuthError> {
     Ok(format!("{SOURCES}{}", server_url(url)?))
 }
 
-/// Loads a token source and its revision. One that cannot be read is deleted: the next sign-in names it again.
+/// Loads a token source and its revision. An unreadable one is deleted; the next sign-in saves it again.
 async fn load_source(store: &FileStore, key: &str) -> Result<Option<(TokenSource, u64)>, AuthError> {
     let Some(StoredRecord { value, revision }) = store.load(key).await? else { return Ok(None) };
     match serde_json::from_str(value.expose()) {

@@ -1,6 +1,6 @@
 //! The errors of the gateway. Each says what is wrong; [`GatewayError::next_step`] says what the administrator can do.
-//! They exist apart from exit codes and options of a command line, so that an embedding program chooses their
-//! presentation. Invariant: no text has a value of the configuration that may be a secret.
+//! They do not depend on exit codes and options of a command line, so that an embedding program chooses their
+//! presentation. Invariant: no text contains a value of the configuration that may be a secret.
 
 use std::fmt;
 use std::io;
@@ -19,8 +19,8 @@ pub enum GatewayError {
     NoConnectors(PathBuf),
     /// The folder to serve does not exist, or is no folder.
     NoFolder(PathBuf),
-    /// Authorization is on, but the URL by which clients know the gateway is not. The address is one that other machines
-    /// can reach; `None` if a program serves the gateway itself.
+    /// Authorization is on, but the URL by which clients know the gateway is unknown. The address is one that other
+    /// machines can reach; `None` if a program serves the gateway itself.
     NoPublicUrl(Option<String>),
     /// A part of the configuration cannot be used.
     Configuration(String),
@@ -31,7 +31,7 @@ pub enum GatewayError {
         /// The next step for the administrator.
         next_step: Option<String>,
     },
-    /// The address cannot be listened on.
+    /// The gateway cannot listen on the address.
     Bind {
         /// The address.
         listen: Listen,
@@ -48,12 +48,12 @@ pub enum GatewayError {
 pub type Result<T, E = GatewayError> = std::result::Result<T, E>;
 
 impl GatewayError {
-    /// Makes an error of a configuration that cannot be used.
+    /// Creates the error for a configuration that cannot be used.
     pub(crate) fn configuration(what: impl fmt::Display) -> GatewayError {
         GatewayError::Configuration(what.to_string())
     }
 
-    /// Returns what the administrator can do about it, where that is known.
+    /// Returns what the administrator can do about it, if that is known.
     pub fn next_step(&self) -> Option<String> {
         match self {
             GatewayError::NoConnectors(_) => {

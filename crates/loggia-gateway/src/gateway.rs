@@ -1,5 +1,5 @@
-//! A gateway that is configured: it starts the hub and what surrounds it, and serves it by HTTP or on standard streams.
-//! Invariant: the access rule is decided for the address that is really used, and nothing starts before it is.
+//! A configured gateway: starts the hub and its surroundings, and serves it over HTTP or on standard streams.
+//! Invariant: the access rule is decided for the address that is really used, before anything starts.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -30,17 +30,17 @@ use crate::service::GatewayService;
 use crate::status::{StatusReporter, StatusSocket};
 use crate::vault;
 
-/// The address where a gateway listens unless it is told otherwise.
+/// The address on which a gateway listens by default.
 const DEFAULT_LISTEN: &str = "127.0.0.1:4000";
 
-/// A gateway that is configured and not started.
+/// A gateway that is configured but not started.
 pub struct Gateway {
     config: GatewayConfig,
     options: GatewayOptions,
 }
 
-/// The place where a gateway listens: an address, also as a text (`HOST:PORT`, `:PORT` or `PORT`; port 0 takes a free one),
-/// or a listener.
+/// The place where a gateway listens: an address, also as text (`HOST:PORT`, `:PORT` or `PORT`; port 0 means any free
+/// port), or a listener.
 pub struct ListenOn(Result<ListenPlace>);
 
 enum ListenPlace {
@@ -48,13 +48,13 @@ enum ListenPlace {
     Listener(TcpListener),
 }
 
-/// A hub that was started, with what surrounds it.
+/// A started hub with its surroundings.
 struct StartedHub {
     hub: Arc<Hub>,
-    /// The gateway's parts in HTTP.
+    /// The HTTP endpoint with the gateway's layer.
     http: Http<Stack<Identity, GatewayLayer>>,
     shutdown: Shutdown,
-    /// `None` if clients know the gateway by a URL that only the program knows.
+    /// The URL; `None` if only the embedding program knows it.
     url: Option<String>,
     tasks: Vec<BackgroundTask>,
 }
@@ -70,15 +70,16 @@ impl Gateway {
         self.config.server.listen.clone().unwrap_or_else(default)
     }
 
-    /// Listens, starts the connectors and serves them by HTTP. Returns once clients can connect. Needs a tokio runtime.
+    /// Listens, starts the connectors and serves them over HTTP. Returns when clients can connect. Needs a tokio
+    /// runtime.
     ///
     /// # Errors
     ///
-    /// [`GatewayError`] where the address, the authorization or a connector cannot be used. Nothing is left running then.
+    /// [`GatewayError`] if the address, the authorization or a connector cannot be used. Nothing is left running then.
     pub async fn serve(self, on: impl Into<ListenOn>) -> Result<GatewayServer> {
         let place = on.into().0?;
         let access = self.decide(Some(&place.address()?))?;
-        // The address first: a gateway that cannot be reached need not start anything.
+        // The address comes first: a gateway that cannot listen must not start anything.
         let listener = place.bind().await?;
         let address = listener.local_addr().map_err(loggia::Error::from)?;
         let StartedHub { hub, http, shutdown, url, tasks } = self.start(&access, Some(address)).await?;
@@ -90,12 +91,12 @@ impl Gateway {
         Ok(server.keeping(status, tasks))
     }
 
-    /// Starts the connectors and serves them on standard input and output, which belong to the protocol from then on.
-    /// Signals that end a process end it, as [`stdio`] says. Needs a tokio runtime.
+    /// Starts the connectors and serves them on standard input and output, which then belong to the protocol. It ends
+    /// on the signals that end a process, like [`stdio`]. Needs a tokio runtime.
     ///
     /// # Errors
     ///
-    /// [`GatewayError`] where a connector cannot be used.
+    /// [`GatewayError`] if a connector cannot be used.
     pub async fn serve_stdio(self) -> Result<GatewayServer> {
         let limits = self.config.server.limits.clone();
         // There is one connection: what it runs at once is all that runs.
@@ -108,16 +109,16 @@ impl Gateway {
         Ok(GatewayServer::start(hub, shutdown, serving).keeping(status, tasks))
     }
 
-    /// Starts the connectors and returns a service with all paths of the gateway, for a program with its own HTTP server.
-    /// It is mounted at the root of its host: its paths begin with `/`. Needs a tokio runtime.
+    /// Starts the connectors and returns a service with all paths of the gateway, for a program with its own HTTP
+    /// server. Mount it at the root of its host, because its paths begin with `/`. Needs a tokio runtime.
     ///
-    /// Requests need not come from a [`Gateway`]'s listener, so authorization is on unless the program or the configuration
-    /// says otherwise, or the public URL is one of this machine. Without a public URL or allowed hosts, the service
-    /// answers to loopback names alone.
+    /// Requests may come from any listener of the program. So authorization is on unless the program or the
+    /// configuration turns it off, or the public URL is one of this machine. Without a public URL or allowed hosts,
+    /// the service accepts only loopback names.
     ///
     /// # Errors
     ///
-    /// [`GatewayError::NoPublicUrl`] where authorization is on and the public URL is not known; and the errors of
+    /// [`GatewayError::NoPublicUrl`] if authorization is on and the public URL is not known; and the errors of
     /// [`Gateway::serve`].
     pub async fn into_service(self) -> Result<GatewayService> {
         let access = self.decide(None)?;
@@ -131,7 +132,7 @@ impl Gateway {
         GatewayAccess::decide(*authorization, public_url.as_ref(), &self.config.server, address)
     }
 
-    /// Starts the hub and prepares HTTP. Authorization comes first: a gateway that can admit no caller starts nothing.
+    /// Starts the hub and prepares HTTP. Authorization comes first: if it cannot be used, nothing is started.
     async fn start(&self, access: &GatewayAccess, address: Option<SocketAddr>) -> Result<StartedHub> {
         let server = &self.config.server;
         let base = access.base(address);
@@ -213,7 +214,7 @@ impl Gateway {
             .allowed_origins(access.origin())
     }
 
-    /// Opens the socket of the status, where the program has a folder for it.
+    /// Opens the socket of the status, if the program has a folder for it.
     fn report(
         &self,
         reporter: impl FnOnce(Option<std::path::PathBuf>) -> StatusReporter,

@@ -3,10 +3,10 @@
 use loggia_connect::config_file::{GatewayLimits, ServerSection};
 use loggia_hub::{HubLimits, RetryPolicy};
 
-/// Returns the bounds of a hub that runs at most `requests` calls at once.
+/// Returns the bounds of a hub with at most `requests` running calls.
 pub(crate) fn hub_limits(server: &ServerSection, requests: usize) -> HubLimits {
     let default = HubLimits::default();
-    // Taken apart, so that a key that is added cannot be forgotten here.
+    // This names all fields, so that a new key cannot be forgotten here.
     let GatewayLimits {
         start_timeout,
         starts,

@@ -1,7 +1,7 @@
-//! From a configuration to a running MCP gateway: many connectors at one endpoint, with sign-in where callers need it.
+//! Makes a running MCP gateway from a configuration: many connectors at one endpoint, with sign-in if it is needed.
 //!
-//! The command `loggia up` is this crate with arguments and terminal output. A program embeds a gateway likewise,
-//! with a listener of its own or as a service inside its own HTTP server:
+//! The command `loggia up` is this crate with arguments and terminal output. A program can embed a gateway, too, with
+//! a listener of its own or as a service inside its own HTTP server:
 //!
 //! ```no_run
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {

@@ -1,5 +1,5 @@
-//! The report of a gateway to the program that runs it. The gateway prints nothing; a command line prints, and an embedding
-//! program shows what it wants. The state of connectors is read from the hub ([`GatewayServer::hub`]).
+//! The reports of a gateway to the program that runs it. The gateway prints nothing: the program decides what to
+//! print or show. The state of connectors is in the hub ([`GatewayServer::hub`]).
 //!
 //! [`GatewayServer::hub`]: crate::GatewayServer::hub
 
@@ -12,7 +12,7 @@ use crate::error::GatewayError;
 
 /// The receiver of what a gateway reports. Each method does nothing unless it is implemented.
 pub trait GatewayObserver: Send + Sync + 'static {
-    /// Receives a link by which the user of this machine signs in, once. Only that user may see it.
+    /// Receives a link with which the user of this machine signs in, once. It must be shown only to this user.
     fn sign_in_link(&self, link: &SignInLink) {
         let _ = link;
     }

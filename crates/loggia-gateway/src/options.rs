@@ -1,7 +1,7 @@
 //! The options of a program that runs a gateway, with their defaults.
 //!
-//! The builder fills them in, and the gateway and its authorization read them. Invariant: each default is safe where
-//! other machines can connect.
+//! The builder sets them; the gateway and its authorization read them. Invariant: each default is safe if other
+//! machines can connect.
 
 use std::sync::Arc;
 

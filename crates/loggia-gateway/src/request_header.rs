@@ -1,15 +1,15 @@
 //! Headers of the configuration and of the command line, as headers of requests.
 //!
-//! Invariant: the value is marked as sensitive, and no error quotes it.
+//! Invariant: the value is marked as sensitive, and no error contains it.
 
 use http::{HeaderName, HeaderValue};
 use loggia::Error;
 
-/// Makes a header from its parts. Its value is a secret: it is marked as one, and no error quotes it.
+/// Creates a header from its parts. The value is a secret: it is marked as sensitive, and no error contains it.
 ///
 /// # Errors
 ///
-/// [`Error::Configuration`] where the name or the value cannot be sent.
+/// [`Error::Configuration`] if the name or the value cannot be sent.
 pub fn header(name: &str, value: &str) -> loggia::Result<(HeaderName, HeaderValue)> {
     let wrong = |what| Error::Configuration(format!("the header {name:?} cannot be sent: {what}"));
     let parsed = name.parse::<HeaderName>().map_err(|_| wrong("this is not a header name"))?;

@@ -1,4 +1,4 @@
-//! A gateway that is served: its address, and its end. Invariant: dropping it stops the gateway, as an order to stop does.
+//! A running gateway: its address, and its end. Invariant: dropping it stops the gateway gracefully.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -13,7 +13,7 @@ use crate::access::GatewayAccess;
 use crate::error::Result;
 use crate::status::StatusSocket;
 
-/// A gateway that is served. Dropping it begins a graceful stop.
+/// A running gateway. Dropping it starts a graceful stop.
 pub struct GatewayServer {
     hub: Arc<Hub>,
     shutdown: Shutdown,
@@ -26,7 +26,7 @@ pub struct GatewayServer {
 }
 
 impl GatewayServer {
-    /// Serves on a task of its own. The connectors are closed when `serving` ends.
+    /// Serves in a task of its own. The connectors are closed when `serving` ends.
     pub(crate) fn start(
         hub: Arc<Hub>,
         shutdown: Shutdown,
@@ -58,7 +58,7 @@ impl GatewayServer {
         self
     }
 
-    /// Keeps what has to live as long as the gateway.
+    /// Keeps values until the gateway has ended.
     pub(crate) fn keeping(
         mut self,
         status: Option<StatusSocket>,
@@ -89,7 +89,8 @@ impl GatewayServer {
         &self.hub
     }
 
-    /// Returns the order to stop, to be given from elsewhere: requests that run may finish within the time to drain.
+    /// Returns a handle with which another task can stop the gateway: running requests may finish within the time to
+    /// drain.
     pub fn shutdown(&self) -> Shutdown {
         self.shutdown.clone()
     }
@@ -102,7 +103,7 @@ impl GatewayServer {
     ///
     /// # Panics
     ///
-    /// Panics where the task of the gateway has panicked.
+    /// Panics if the task of the gateway has panicked.
     pub async fn wait(mut self) -> Result<()> {
         match (&mut self.serving).await {
             Ok(served) => Ok(served?),

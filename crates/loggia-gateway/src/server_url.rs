@@ -1,6 +1,6 @@
 //! The URL of a server that a user can sign in to.
 //!
-//! Credentials and token sources are kept by it. Invariant: a token is sent unencrypted only on this machine.
+//! Credentials and token sources are stored under it. Invariant: a token is sent unencrypted only on this machine.
 
 use loggia_auth::error::AuthError;
 use loggia_auth::restricted_http::is_local;

@@ -1,5 +1,5 @@
-//! A gateway as a service inside a program's own HTTP server. Invariant: it is the same service that a gateway with a
-//! listener of its own serves, with the same checks in the same order.
+//! A gateway as a service inside a program's own HTTP server. Invariant: it is the same service that a gateway with
+//! its own listener serves, with the same checks in the same order.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -17,8 +17,8 @@ use crate::server::BackgroundTask;
 
 /// A gateway as a [`tower_service::Service`]. Cheap to clone.
 ///
-/// Rate limits count each client address where the program puts a [`PeerAddr`](loggia::transport::http::PeerAddr) into the
-/// extensions of requests; all other requests share one.
+/// Rate limits count each client address if the program adds a [`PeerAddr`](loggia::transport::http::PeerAddr) to the
+/// extensions of requests; requests without it share one limit.
 #[derive(Clone)]
 pub struct GatewayService {
     routes: HttpService<GatewayRoutes>,
@@ -46,7 +46,7 @@ impl GatewayService {
         axum::Router::new().fallback_service(self.clone())
     }
 
-    /// Returns the URL of the MCP endpoint as clients know it, where a public URL is known.
+    /// Returns the URL of the MCP endpoint as clients know it, if there is a public URL.
     pub fn url(&self) -> Option<&str> {
         self.shared.url.as_deref()
     }
@@ -56,8 +56,8 @@ impl GatewayService {
         &self.shared.hub
     }
 
-    /// Stops gracefully: event streams end, requests that run may finish within the time to drain, and the connectors are
-    /// closed.
+    /// Stops gracefully: event streams end, running requests may finish within the time to drain, and the connectors
+    /// are closed.
     pub async fn shut_down(&self) {
         self.routes.shut_down().await;
         self.shared.hub.close().await;

@@ -1,6 +1,6 @@
-//! The folder of files that the gateway may lose: lists of the last run, and the sockets of running gateways.
+//! The folder of files that may be deleted: lists of the last run, and the sockets of running gateways.
 //!
-//! It is apart from credentials and the vault, whose loss matters.
+//! It is separate from credentials and the vault, which must not be lost.
 
 use std::path::{Path, PathBuf};
 
@@ -8,13 +8,13 @@ use loggia_auth::jose::sha256;
 
 /// The environment variable that names another folder.
 const VARIABLE: &str = "LOGGIA_STATE";
-/// Characters of a digest that name a file.
+/// The number of characters of a digest in the name of a file.
 const CHARS: usize = 16;
 
-/// The folder of files that the gateway may lose.
+/// The folder of files that may be deleted.
 #[derive(Debug, Clone)]
 pub struct StateFolder {
-    /// `None` if the system has no such folder.
+    /// The folder of lists; `None` if the system has no such folder.
     lists: Option<PathBuf>,
     #[cfg_attr(not(unix), allow(dead_code, reason = "there are no sockets there"))]
     sockets: Option<PathBuf>,
@@ -26,7 +26,7 @@ impl StateFolder {
         StateFolder { lists: Some(folder.join("lists")), sockets: Some(folder.join("run")) }
     }
 
-    /// Finds the folder of this user: the one that `LOGGIA_STATE` names, or those that the system has for such files.
+    /// Finds the folder of this user: the one that `LOGGIA_STATE` names, or the system's folders for such files.
     pub fn of_user() -> StateFolder {
         if let Some(folder) = std::env::var_os(VARIABLE).filter(|path| !path.is_empty()) {
             return StateFolder::at(Path::new(&folder));
@@ -39,14 +39,14 @@ impl StateFolder {
         }
     }
 
-    /// Returns the file that remembers the lists of the connectors of the configuration `file`.
+    /// Returns the file for the remembered lists of the configuration `file`.
     pub(crate) fn lists(&self, file: &Path) -> Option<PathBuf> {
         let file = std::path::absolute(file).ok()?;
         let name: String = sha256(file.as_os_str().as_encoded_bytes()).chars().take(CHARS).collect();
         Some(self.lists.as_ref()?.join(format!("{name}.json")))
     }
 
-    /// Returns the folder of the sockets through which gateways report their status.
+    /// Returns the folder of the sockets with which gateways report their status.
     #[cfg(unix)]
     pub fn sockets(&self) -> Option<&Path> {
         self.sockets.as_deref()

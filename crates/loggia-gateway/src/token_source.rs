@@ -1,6 +1,6 @@
-//! Non-interactive token sources: enterprise-managed authorization (ID-JAG) and client credentials. The source is kept
-//! beside the credential, so that every command and every gateway gets the next token from it. Invariant: the
-//! serialised form is on users' disks and keeps its names.
+//! Non-interactive token sources: enterprise-managed authorization (ID-JAG) and client credentials. The source is
+//! stored with the credential, so that every command and every gateway can get the next token with it. Invariant: the
+//! serialised form is on users' disks and does not change.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::server_url::server_url;
 
-/// A source of tokens that needs no sign-in page of the server.
+/// A source of tokens that does not use the sign-in page of the server.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum TokenSource {
     /// Enterprise-managed authorization: the identity provider of an organisation decides.
@@ -37,7 +37,7 @@ pub enum TokenSource {
     ClientCredentials(PreregisteredClient),
 }
 
-/// An OAuth client that was registered by hand.
+/// A preregistered OAuth client.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PreregisteredClient {
     /// The client id.
@@ -58,7 +58,7 @@ impl PreregisteredClient {
 }
 
 impl TokenSource {
-    /// Adds the identity provider to the addresses that may be fetched: the user named it.
+    /// Allows the addresses of the identity provider, because the user named it.
     pub(crate) fn widened(&self, policy: FetchPolicy) -> Result<FetchPolicy, AuthError> {
         Ok(match self {
             TokenSource::EnterpriseManaged { issuer, .. } => policy.trusting(&server_url(issuer)?),
@@ -66,7 +66,8 @@ impl TokenSource {
         })
     }
 
-    /// Returns the grant. `browser` is where the user signs in at the identity provider; without it, no sign-in begins.
+    /// Returns the grant. `browser` is the user agent for the sign-in at the identity provider; without it, no
+    /// sign-in starts.
     pub(crate) fn grant(
         &self,
         store: Arc<dyn TokenStore>,

@@ -1,6 +1,6 @@
-//! Administration of the users of a gateway: their sign-ins and API keys, their credentials for connectors, and the end of
-//! all of it when a user leaves. It works on the vault, so the gateway may run meanwhile. Invariant: sign-ins and keys end
-//! before credentials are deleted, so that nothing new begins in between.
+//! Administration of the users of a gateway: their sign-ins, API keys and credentials for connectors, and the end of
+//! all access when a user leaves. It uses the vault, so the gateway may be running. Invariant: sign-ins and keys end
+//! before credentials are deleted, so that no new credential is saved meanwhile.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::credentials::Credentials;
 use crate::error::{GatewayError, Result};
 use crate::vault::{VaultLocation, api_keys};
 
-/// The prefix of the names of tokens. Beside them are sign-ins that were begun.
+/// The prefix of the names of tokens. Unfinished sign-ins have other names.
 const TOKENS: &str = "credential/";
 
 /// The users of a gateway.
@@ -28,7 +28,7 @@ pub struct Users {
     connectors: Vec<PersonalConnector>,
 }
 
-/// The access of a user that was ended.
+/// The access of a user that has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EndedAccess {
     /// The number of sign-ins.
@@ -51,7 +51,7 @@ impl Users {
     ///
     /// # Errors
     ///
-    /// [`GatewayError::Vault`] where the vault cannot be opened.
+    /// [`GatewayError::Vault`] if the vault cannot be opened.
     pub async fn open(
         config: &GatewayConfig,
         credentials: &Credentials,
@@ -66,27 +66,27 @@ impl Users {
     ///
     /// # Errors
     ///
-    /// [`GatewayError::Auth`] where the vault cannot be read.
+    /// [`GatewayError::Auth`] if the vault cannot be read.
     pub async fn signed_in(&self) -> Result<BTreeMap<String, usize>> {
         Ok(self.sessions().signed_in().await?)
     }
 
-    /// Returns the credentials that users have for connectors; of one user where `owner` is one.
+    /// Returns the credentials that users have for connectors; only those of `owner` if it is given.
     ///
     /// # Errors
     ///
-    /// [`GatewayError::Configuration`] where the vault cannot be read.
+    /// [`GatewayError::Configuration`] if the vault cannot be read.
     pub async fn credentials(&self, owner: Option<&str>) -> Result<Vec<VaultEntry>> {
         let mut entries = self.vault.list(owner).await.map_err(failed)?;
         entries.retain(|entry| entry.name.starts_with(TOKENS) || entry.name == API_KEY);
         Ok(entries)
     }
 
-    /// Ends the sign-ins of a user, and revokes their API keys.
+    /// Ends the sign-ins of a user, and revokes the user's API keys.
     ///
     /// # Errors
     ///
-    /// [`GatewayError::Auth`] where the vault cannot be written.
+    /// [`GatewayError::Auth`] if the vault cannot be written.
     pub async fn end_access(&self, owner: &str) -> Result<EndedAccess> {
         let sign_ins = self.sessions().sign_out(owner).await?;
         let keys = api_keys(&self.vault).revoke_all(owner, SystemTime::now()).await?;
@@ -98,7 +98,7 @@ impl Users {
     ///
     /// # Errors
     ///
-    /// [`GatewayError::Configuration`] where the vault cannot be written.
+    /// [`GatewayError::Configuration`] if the vault cannot be written.
     pub async fn forget(&self, owner: &str, credentials: &[VaultEntry]) -> Result<Vec<RevocationFailure>> {
         let mut failures = Vec::new();
         for entry in credentials {

@@ -1,7 +1,7 @@
-//! The vault of a gateway, opened: sign-ins, API keys and credentials of users, each record sealed. It is one file beside
-//! the credentials of the user who runs the gateway, or a database that replicas share. Invariants: the environment is read
-//! only where the program says so, because its `DATABASE_URL` may be the program's own; a lost key is never replaced by a
-//! new one, which would open nothing.
+//! Opens the vault of a gateway: sign-ins, API keys and credentials of users, each record sealed. It is a file beside
+//! the credentials of the user who runs the gateway, or a database that replicas share. Invariants: the environment
+//! is read only if the program allows it, because its `DATABASE_URL` may be the program's own; a lost key is never
+//! replaced by a new one, which could not open any record.
 
 use std::env::VarError;
 use std::path::Path;
@@ -21,32 +21,32 @@ use loggia_store::{Database, KeyTool, MasterKeys, StoreError, Vault};
 use crate::credentials::Credentials;
 use crate::error::{GatewayError, Result};
 
-/// The environment variable that names the database that replicas share.
+/// The environment variable with the database that replicas share.
 const DATABASE: &str = "DATABASE_URL";
-/// The environment variable that holds the keys, newest first.
+/// The environment variable with the keys, newest first.
 const MASTER_KEY: &str = "LOGGIA_MASTER_KEY";
-/// The vault of one machine, and its key beside it.
+/// The file of the vault on one machine, and the file of its key.
 const FILE: &str = "vault.db";
 const KEY_FILE: &str = "vault.key";
 /// The time between two deletions of expired records.
 const PURGE_INTERVAL: Duration = Duration::from_secs(10 * 60);
-/// The account of the operating system's keyring.
+/// The account in the operating system's keyring.
 const ACCOUNT: &str = "vault";
 
-/// The place of a vault, and of the keys that seal its records.
+/// The location of a vault, and of the keys that seal its records.
 #[derive(Debug, Clone, Default)]
 pub enum VaultLocation {
     /// A file beside the credentials of the user who runs the gateway. `[server.vault]` says where its key is.
     #[default]
     File,
-    /// The database and the keys that the environment names (`DATABASE_URL`, `LOGGIA_MASTER_KEY`); in place of a variable
-    /// that is not set, the file or its key.
+    /// The database and the keys in the environment (`DATABASE_URL`, `LOGGIA_MASTER_KEY`). If a variable is not set,
+    /// the file or its key is used.
     Environment,
     /// A database that replicas share, and its keys.
     Database {
         /// `postgres://USER:PASSWORD@HOST/NAME` or `sqlite:PATH`.
         url: Secret,
-        /// Keys of 32 bytes in base64, newest first, apart by spaces or commas.
+        /// Keys of 32 bytes in base64, newest first, separated by spaces or commas.
         master_keys: Secret,
     },
 }
@@ -56,7 +56,7 @@ impl VaultLocation {
     ///
     /// # Errors
     ///
-    /// [`GatewayError::Vault`] where the database or the key cannot be used.
+    /// [`GatewayError::Vault`] if the database or the key cannot be used.
     pub async fn open(&self, credentials: &Credentials, key: &VaultKey) -> Result<Vault> {
         let keys = self.keys(credentials, key).await?;
         let url = match self.database()? {
@@ -70,7 +70,7 @@ impl VaultLocation {
         opened.map_err(|error| self.failed(error))
     }
 
-    /// Returns the URL of the database, where the vault is not a file beside the credentials.
+    /// Returns the URL of the database, unless the vault is a file beside the credentials.
     fn database(&self) -> Result<Option<String>> {
         match self {
             VaultLocation::File => Ok(None),
@@ -98,7 +98,7 @@ impl VaultLocation {
         keys.map_err(|error| self.failed(error))
     }
 
-    /// Refuses a vault whose key is gone: a new key would open nothing, and hide what is missing.
+    /// Refuses a vault whose key is missing. A new key could not open any record, and would hide the problem.
     fn check_key_file(&self, folder: &Path) -> Result<()> {
         let (vault, key) = (folder.join(FILE), folder.join(KEY_FILE));
         if self.database()?.is_some() || key.exists() || !vault.exists() {
@@ -136,7 +136,7 @@ impl VaultLocation {
     }
 }
 
-/// Returns the URL of the database that the environment names, if it names one.
+/// Returns the URL of the database in the environment, if there is one.
 fn database_of_environment() -> Result<Option<String>> {
     match std::env::var(DATABASE) {
         Ok(url) => Ok(Some(url).filter(|url| !url.is_empty())),
@@ -150,11 +150,12 @@ fn database_of_environment() -> Result<Option<String>> {
     }
 }
 
-/// Returns the key that seals session ids. It is kept, so that sessions go on after a restart and at other replicas.
+/// Returns the key that seals session ids. It is stored, so that sessions continue after a restart and at other
+/// replicas.
 pub(crate) async fn session_key(vault: &Vault) -> Result<SessionKey> {
     let scope = vault.internal("sessions");
     let fresh = Secret::new(random(32));
-    // Of several who begin at once, one writes it.
+    // If several processes start at the same time, only one writes it.
     scope.save("key", fresh, None, None).await?;
     let kept = scope.load("key").await?;
     let bytes = kept.and_then(|kept| URL_SAFE_NO_PAD.decode(kept.value.expose()).ok());
@@ -163,7 +164,7 @@ pub(crate) async fn session_key(vault: &Vault) -> Result<SessionKey> {
     Ok(SessionKey::from_bytes(&key.ok_or_else(lost)?))
 }
 
-/// Deletes expired records from time to time, until it is dropped.
+/// Deletes expired records periodically, until it is dropped.
 pub(crate) async fn purge_expired(vault: Vault) {
     loop {
         tokio::time::sleep(PURGE_INTERVAL).await;

@@ -1,7 +1,7 @@
 //! Checks a value against the nodes.
 //!
-//! One walk serves both questions: whether a value is valid (stop at the first failure, allocate nothing) and what its
-//! violations are (go on, and collect them).
+//! The same walk answers two questions: whether a value is valid (it stops at the first failure and allocates
+//! nothing), and what its violations are (it continues and collects them).
 
 mod forms;
 mod object;
@@ -73,19 +73,19 @@ type LocationSink<'o, 'v> = Option<&'o mut EvaluatedLocations<'v>>;
 
 struct ValueChecker<'c> {
     compiled: &'c CompiledSchema,
-    /// True to write down what is wrong.
+    /// True if violations are recorded.
     report: bool,
     /// The number of enclosing probes, in which a match may count against the value.
     probes: usize,
-    /// True if the answer may be wrong for want of a pattern.
+    /// True if the answer may be wrong because a pattern cannot be used.
     unsure: bool,
     violations: Vec<Violation>,
     more: bool,
     depth: usize,
     steps: usize,
-    /// Why the check was abandoned; then every answer is no, whatever `not` makes of it.
+    /// The reason why the check was stopped. Then the value is invalid, also inside `not`.
     gave_up: Option<&'static str>,
-    /// The schema resources passed through, outermost first; kept only where a `$dynamicRef` asks for it.
+    /// The schema resources of the walk, outermost first. They are recorded only if a `$dynamicRef` needs them.
     scope: Vec<u32>,
 }
 
@@ -135,7 +135,7 @@ impl<'c> ValueChecker<'c> {
         ok && self.gave_up.is_none()
     }
 
-    /// A node that has to know what its other keywords looked at.
+    /// Checks a node that depends on the parts that its other keywords have evaluated.
     fn waiting<'v>(
         &mut self,
         node: &SchemaNode,
@@ -342,7 +342,7 @@ impl<'c> ValueChecker<'c> {
             }
             GeneralCheck::AllOf(nodes) => self.all_of(nodes, value, path, seen),
             GeneralCheck::AnyOf(nodes) => {
-                // The locations of every alternative that matches are needed if they are collected.
+                // If locations are collected, those of every matching alternative are needed.
                 let enough = if seen.is_some() { usize::MAX } else { 1 };
                 self.matching(nodes, value, path, seen, enough) > 0 || self.none_of(nodes, value, path)
             }
@@ -398,7 +398,7 @@ impl<'c> ValueChecker<'c> {
         self.node(node, value, path, seen)
     }
 
-    /// Asks without writing anything down.
+    /// Checks a node without recording violations.
     fn probe<'v>(
         &mut self,
         id: NodeId,
@@ -424,7 +424,7 @@ impl<'c> ValueChecker<'c> {
         ok
     }
 
-    /// Notes a violation, if violations are wanted.
+    /// Records a violation, if violations are wanted.
     fn fail(&mut self, path: &InstancePath<'_>, message: impl FnOnce() -> String) -> bool {
         if self.report {
             if self.violations.len() < MAX_VIOLATIONS {
@@ -436,7 +436,7 @@ impl<'c> ValueChecker<'c> {
         false
     }
 
-    /// Pays for work; `false` when there is nothing left to pay with.
+    /// Counts work; `false` if the budget is used up.
     fn spend(&mut self, cost: usize) -> bool {
         self.steps = self.steps.saturating_add(cost);
         if self.steps > MAX_STEPS {

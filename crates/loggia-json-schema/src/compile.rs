@@ -1,5 +1,5 @@
-//! From a schema document to nodes. Subschemas are compiled when something refers to them, each once, from a
-//! work list: neither nesting nor recursion in the document costs stack.
+//! Compiles a schema document into nodes. Subschemas are compiled once, when a reference needs them, from a work
+//! list: neither nesting nor recursion in the document uses stack.
 
 use std::collections::HashMap;
 
@@ -15,7 +15,7 @@ use super::node::{StringChecks, TypeSet};
 use super::pattern::Pattern;
 use super::{CompiledSchema, MAX_SUBSCHEMAS};
 
-/// Compiles a document. Where `tolerated` is given, patterns that cannot be used go there instead of failing.
+/// Compiles a document. If `tolerated` is given, unusable patterns are added to it instead of being errors.
 pub(super) fn compile(
     root: &SchemaObject,
     tolerated: Option<&mut Vec<SchemaError>>,
@@ -38,7 +38,7 @@ pub(super) fn compile(
     Ok(CompiledSchema { nodes: compiler.nodes, root, dynamic })
 }
 
-/// The schemas `true` and `false`.
+/// Creates the schema `true` or `false`.
 pub(super) fn constant(allowed: bool) -> CompiledSchema {
     let root = if allowed { NodeId::ANYTHING } else { NodeId::NOTHING };
     CompiledSchema { nodes: constants(), root, dynamic: false }
@@ -88,7 +88,7 @@ impl<'a> KeywordReader<'a, '_, '_> {
     fn node(&mut self) -> Result<SchemaNode, SchemaError> {
         let resource = self.place.resource as u32;
         if self.draft7() && self.schema.contains_key("$ref") {
-            // Before 2019-09, `$ref` hides what stands beside it.
+            // Before 2019-09, all keywords beside `$ref` are ignored.
             return Ok(SchemaNode { general: self.references()?, resource, ..SchemaNode::default() });
         }
         let mut general = self.references()?;
@@ -329,7 +329,7 @@ impl<'a> KeywordReader<'a, '_, '_> {
     }
 }
 
-/// Reading keywords by the shape of their value.
+/// Reads keywords by the type of their value.
 impl<'a> KeywordReader<'a, '_, '_> {
     fn invalid(&self, keyword: &str, expected: &'static str) -> SchemaError {
         invalid(&self.place.pointer, keyword, expected)
@@ -413,7 +413,7 @@ impl<'a> KeywordReader<'a, '_, '_> {
     }
 }
 
-/// Returns a count; `2.0` is one too.
+/// Returns a count; `2.0` is accepted, too.
 fn count(value: &Value) -> Option<usize> {
     if let Some(count) = value.as_u64() {
         return Some(usize::try_from(count).unwrap_or(usize::MAX));

@@ -1,6 +1,6 @@
 //! Errors of schemas and violations of values.
 //!
-//! They are separate types, because the author of the tool is at fault for the first and its caller for the second.
+//! They are separate types: the author of the tool can correct the first, its caller the second.
 
 use std::fmt;
 
@@ -21,22 +21,22 @@ pub struct SchemaError {
 pub enum SchemaErrorKind {
     /// `$schema` names a dialect that is not supported.
     UnsupportedDialect(String),
-    /// A reference leaves the document; nothing is ever fetched.
+    /// A reference leaves the document. Nothing is fetched.
     RemoteReference(String),
     /// A reference to something that the document does not contain.
     UnknownReference(String),
-    /// A keyword's value is not what the keyword takes.
+    /// The value of a keyword has a wrong type.
     InvalidKeyword {
         /// The keyword.
         keyword: String,
-        /// The values that it takes.
+        /// The allowed values.
         expected: &'static str,
     },
     /// A regular expression that cannot be compiled.
     InvalidPattern {
         /// The expression.
         pattern: String,
-        /// Why not.
+        /// The reason.
         reason: String,
     },
     /// Neither an object nor a boolean.
@@ -91,7 +91,7 @@ impl fmt::Display for SchemaErrorKind {
     }
 }
 
-/// One thing wrong with a value.
+/// One violation of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
     /// The position in the value: `$.address.zip`, `$.items[3]`.
@@ -106,8 +106,7 @@ impl fmt::Display for Violation {
     }
 }
 
-/// The violations of a value: at least one, and at most
-/// [`MAX_VIOLATIONS`](super::MAX_VIOLATIONS).
+/// The violations of a value: at least one, and at most [`MAX_VIOLATIONS`](super::MAX_VIOLATIONS).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violations {
     pub(super) list: Vec<Violation>,

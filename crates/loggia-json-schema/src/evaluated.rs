@@ -1,16 +1,16 @@
 //! The locations of a value that some subschema evaluated (JSON Schema 2020-12, section 11).
 //!
-//! `unevaluatedItems` and `unevaluatedProperties` leave them out; they are collected only for such a keyword.
+//! `unevaluatedItems` and `unevaluatedProperties` exclude them. They are collected only for these keywords.
 
 use std::collections::HashSet;
 
-/// The parts of one array or object that were looked at.
+/// The evaluated parts of one array or object.
 #[derive(Debug, Default)]
 pub(super) struct EvaluatedLocations<'v> {
     all_properties: bool,
     properties: HashSet<&'v str>,
     all_items: bool,
-    /// Items before this one.
+    /// The items before this index.
     prefix: usize,
     items: HashSet<usize>,
 }

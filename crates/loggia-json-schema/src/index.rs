@@ -1,5 +1,4 @@
 //! The index of a schema document: its resources by `$id`, their anchors, and the location of every subschema.
-//!
 //! References are resolved with it.
 
 use std::collections::HashMap;
@@ -12,7 +11,7 @@ use super::error::{SchemaError, SchemaErrorKind};
 use super::uri::{resolve, split_fragment};
 use super::{MAX_SCHEMA_DEPTH, MAX_SUBSCHEMAS};
 
-/// The dialects that are honoured.
+/// The supported dialects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SchemaDialect {
     /// 2020-12, the default.
@@ -35,7 +34,7 @@ impl SchemaDialect {
 /// A schema object.
 pub(super) type SchemaObject = Map<String, Value>;
 
-/// A schema, as a document holds it.
+/// A schema in a document.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum SchemaRef<'a> {
     Constant(bool),
@@ -72,18 +71,18 @@ pub(super) struct SchemaLocation {
 /// The schema that a reference leads to.
 pub(super) struct ReferenceTarget<'a> {
     pub(super) schema: SchemaRef<'a>,
-    /// The resource and the `$dynamicAnchor` by which it was found, if it was.
+    /// The resource and the `$dynamicAnchor` with which it was found, if any.
     pub(super) dynamic: Option<&'a str>,
 }
 
-/// All that references can name.
+/// Everything that references can name.
 pub(super) struct SchemaIndex<'a> {
     pub(super) resources: Vec<SchemaResource<'a>>,
     places: HashMap<*const SchemaObject, SchemaLocation>,
 }
 
 impl<'a> SchemaIndex<'a> {
-    /// Looks through the whole document.
+    /// Builds the index of the whole document.
     pub(super) fn new(root: &'a SchemaObject) -> Result<SchemaIndex<'a>, SchemaError> {
         let mut index = SchemaIndex { resources: Vec::new(), places: HashMap::new() };
         index.add_resource(root, String::new(), SchemaDialect::Draft2020, "#")?;
@@ -97,7 +96,7 @@ impl<'a> SchemaIndex<'a> {
         known.unwrap_or(SchemaLocation { resource: 0, pointer: "#".to_owned() })
     }
 
-    /// Returns the objects that `$dynamicAnchor: name` marks, by resource.
+    /// Returns the objects with `$dynamicAnchor: name`, by resource.
     pub(super) fn dynamic_anchors(&self, name: &str) -> Vec<(usize, &'a SchemaObject)> {
         let marked = |(at, resource): (usize, &SchemaResource<'a>)| Some((at, *resource.dynamic.get(name)?));
         self.resources.iter().enumerate().filter_map(marked).collect()
@@ -132,8 +131,8 @@ impl<'a> SchemaIndex<'a> {
         Ok(ReferenceTarget { schema: SchemaRef::Object(object), dynamic })
     }
 
-    /// Returns the schema that the JSON Pointer `pointer` leads to from the root of `resource`; adds it to the index where
-    /// it stands in no place that holds a schema by the dialect's rules.
+    /// Returns the schema at the JSON Pointer `pointer` from the root of `resource`. If the pointer leads to a place
+    /// where the dialect has no schema, the schema is added to the index.
     fn descend(&mut self, resource: usize, pointer: &str) -> Result<Option<SchemaRef<'a>>, SchemaError> {
         let root = self.resources[resource].root;
         let mut place = self.place(root);
@@ -182,7 +181,7 @@ impl<'a> SchemaIndex<'a> {
         })
     }
 
-    /// Takes the names that `schema` gives itself into the index.
+    /// Adds the names in `schema` to the index.
     fn names(&mut self, schema: &'a SchemaObject, place: &mut SchemaLocation) -> Result<(), SchemaError> {
         let draft7 = self.resources[place.resource].dialect == SchemaDialect::Draft7;
         if draft7 && schema.contains_key("$ref") {
@@ -247,12 +246,12 @@ impl<'a> SchemaIndex<'a> {
     }
 }
 
-/// Returns the error that `keyword` at `pointer` is not what it has to be.
+/// Returns the error for a wrong value of `keyword` at `pointer`.
 pub(super) fn invalid(pointer: &str, keyword: &str, expected: &'static str) -> SchemaError {
     SchemaError::new(pointer, SchemaErrorKind::InvalidKeyword { keyword: keyword.to_owned(), expected })
 }
 
-/// Returns the value of a keyword that takes a string.
+/// Returns the value of a keyword that must be a string.
 pub(super) fn text<'a>(
     schema: &'a SchemaObject,
     keyword: &str,

@@ -1,12 +1,12 @@
 //! A JSON Schema validator for tool arguments and results.
 //!
-//! It exists beside general crates for two reasons: every call is checked, and the protocol needs less than the general case
-//! (no network, no formats) but needs bounds that general validators lack.
+//! It exists in addition to general validators for two reasons: every call is checked, so it must be fast; and the
+//! protocol needs fewer features (no network, no formats) but bounds that general validators do not have.
 //!
 //! Invariant: compiling and checking take bounded time and space for any schema and any value.
 //!
-//! Dialects: 2020-12, which is also the default, and draft-07 where `$schema` declares it. Any other is
-//! refused by name. `$ref` reaches within the document only.
+//! Dialects: 2020-12, which is the default, and draft-07 if `$schema` declares it. Other dialects are refused. `$ref`
+//! works only within the document.
 
 mod check;
 mod compile;
@@ -30,13 +30,13 @@ pub use loggia_wire::json::MAX_SCHEMA_DEPTH;
 
 use node::{NodeId, SchemaNode};
 
-/// The most subschemas a document may have.
+/// The maximum number of subschemas of a document.
 pub const MAX_SUBSCHEMAS: usize = 10_000;
-/// The deepest nesting of schema and value together while a value is checked.
+/// The maximum nesting of schema and value together during a check.
 pub const MAX_CHECK_DEPTH: usize = 400;
-/// The most work that checking one value may take; about one for each pair of value and subschema.
+/// The maximum work of checking one value: about one for each pair of value and subschema.
 pub const MAX_STEPS: usize = 5_000_000;
-/// The most violations that are reported at once.
+/// The maximum number of violations that are reported.
 pub const MAX_VIOLATIONS: usize = 8;
 
 /// A compiled schema. Cloning shares it.
@@ -64,7 +64,7 @@ pub struct Validator {
 struct CompiledSchema {
     nodes: Vec<SchemaNode>,
     root: NodeId,
-    /// True if a `$dynamicRef` needs to know which schema resources the check passed through.
+    /// True if a `$dynamicRef` needs the schema resources of the walk.
     dynamic: bool,
 }
 
@@ -79,9 +79,9 @@ impl Validator {
         Ok(Validator { compiled: Arc::new(compiled) })
     }
 
-    /// Compiles a schema of another party, which the program cannot correct. A `pattern` that cannot be
-    /// used (look-around, say, which peers with a backtracking engine write) is not checked but returned, to
-    /// be logged; a value is then refused only where it is invalid whatever that pattern says.
+    /// Compiles a schema of another party, which the program cannot correct. A `pattern` that cannot be used (for
+    /// example with look-around, which peers with a backtracking engine support) is not checked but returned, so that
+    /// it can be logged. A value is then refused only if it is invalid for every meaning of this pattern.
     pub fn compile_foreign(schema: &JsonObject) -> Result<(Validator, Vec<SchemaError>), SchemaError> {
         let mut unchecked = Vec::new();
         let compiled = compile::compile(&tree(schema)?, Some(&mut unchecked))?;
@@ -99,12 +99,12 @@ impl Validator {
 
     /// Checks `value` and says what is wrong with it.
     pub fn validate(&self, value: &Value) -> Result<(), Violations> {
-        // The first pass neither allocates nor goes on after a failure; most values need no second.
+        // The first pass does not allocate and stops at the first failure; most values need no second pass.
         if self.is_valid(value) { Ok(()) } else { Err(check::explain(&self.compiled, value)) }
     }
 
-    /// Reads a JSON object without making a tree of it, and gives `each` of its members out, name and value. `true` where the
-    /// object is certainly valid; `false` leaves it open, and what was given out means nothing.
+    /// Reads a JSON object without a tree, and calls `each` with its members, name and value. Returns `true` if the
+    /// object is certainly valid. If it returns `false`, the answer is unknown, and the members must not be used.
     pub fn accepts_object<'t>(&self, text: &'t [u8], each: impl FnMut(&'t [u8], &'t [u8])) -> bool {
         text::accepts_object(&self.compiled, text, each)
     }

@@ -1,5 +1,5 @@
-//! The words in which violations are told. They are read by people and by models, so they name what was
-//! expected and what was found, and never repeat more than a little of a value.
+//! The texts of violations. Users and models read them, so they name the expected and the found value, and repeat
+//! only a short part of a value.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::node::{CountRange, TypeSet};
 
-/// The most alternatives that are listed.
+/// The maximum number of alternatives that are listed.
 const MAX_LISTED: usize = 10;
 
 /// Returns at most 60 characters of `text`.
@@ -19,7 +19,7 @@ pub(super) fn shortened(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// `value` as a phrase: `the number 5`, `an object`.
+/// Returns `value` as a phrase: `the number 5`, `an object`.
 pub(super) fn found(value: &Value) -> String {
     match value {
         Value::Null => "null".to_owned(),
@@ -33,7 +33,7 @@ pub(super) fn found(value: &Value) -> String {
     }
 }
 
-/// `value` as JSON, shortened.
+/// Returns `value` as JSON, shortened.
 pub(super) fn literal(value: &Value) -> String {
     shortened(&serde_json::to_string(value).unwrap_or_default()).into_owned()
 }
@@ -60,7 +60,7 @@ pub(super) fn not_allowed<'a>(name: &str, known: impl ExactSizeIterator<Item = &
     message
 }
 
-/// `count` things where `range` says how many there may be.
+/// Returns the text for `count` things if `range` is the allowed number.
 pub(super) fn wrong_count(range: CountRange, count: usize, one: &str, many: &str) -> String {
     let noun = |count: usize| if count == 1 { one } else { many };
     if count < range.min {

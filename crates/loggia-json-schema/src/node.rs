@@ -1,11 +1,11 @@
-//! A compiled schema: nodes that refer to each other by index, so that recursive schemas need no pointers.
-//! What applies to one type only is kept apart by type, for a value has only one.
+//! A compiled schema: nodes that refer to each other by index, so that recursive schemas need no pointers. Checks for
+//! one type are stored by type, because a value has only one type.
 
 use serde_json::{Number, Value};
 
 use super::pattern::Pattern;
 
-/// Which node.
+/// The index of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct NodeId(pub(super) u32);
 
@@ -26,10 +26,10 @@ pub(super) struct SchemaNode {
     pub(super) object: Option<Box<ObjectChecks>>,
     /// Checks of values of every type.
     pub(super) general: Vec<GeneralCheck>,
-    /// `unevaluatedItems`, `unevaluatedProperties`: after everything else.
+    /// `unevaluatedItems`, `unevaluatedProperties`: checked after everything else.
     pub(super) unevaluated_items: Option<NodeId>,
     pub(super) unevaluated_properties: Option<NodeId>,
-    /// Which schema resource it belongs to; for `$dynamicRef`.
+    /// The schema resource of the node, for `$dynamicRef`.
     pub(super) resource: u32,
 }
 
@@ -46,7 +46,7 @@ impl TypeSet {
     pub(super) const ARRAY: u8 = 8;
     pub(super) const OBJECT: u8 = 16;
     pub(super) const INTEGER: u8 = 32;
-    /// Numbers with a fraction; the type `number` is both bits.
+    /// Numbers with a fraction; the type `number` has both bits.
     const FRACTION: u8 = 64;
     const NAMES: [(&'static str, &'static str, u8); 7] = [
         ("string", "a string", TypeSet::STRING),
@@ -102,7 +102,7 @@ impl Default for TypeSet {
     }
 }
 
-/// `minimum` and its like.
+/// `minimum` and similar keywords.
 #[derive(Debug, Default)]
 pub(super) struct NumberChecks {
     pub(super) at_least: Option<Number>,
@@ -117,7 +117,7 @@ pub(super) struct NumberChecks {
 pub(super) struct StringChecks {
     pub(super) length: CountRange,
     pub(super) pattern: Option<Pattern>,
-    /// True if there is a pattern that the engine cannot run, in a schema where that is tolerated.
+    /// True if there is a pattern that the engine cannot run, in a schema that tolerates it.
     pub(super) unusable_pattern: bool,
 }
 
@@ -148,9 +148,9 @@ pub(super) struct ObjectChecks {
     pub(super) patterns: Vec<(Pattern, NodeId)>,
     pub(super) additional: Option<NodeId>,
     pub(super) names: Option<NodeId>,
-    /// With the property, these must be there too.
+    /// If the object has the property, it must have these, too.
     pub(super) dependent_required: Vec<(Box<str>, Vec<Box<str>>)>,
-    /// With the property, the whole object must match.
+    /// If the object has the property, the whole object must match.
     pub(super) dependent_schemas: Vec<(Box<str>, NodeId)>,
 }
 
@@ -184,16 +184,16 @@ impl CountRange {
     }
 }
 
-/// A check that applies whatever the type.
+/// A check of values of every type.
 #[derive(Debug)]
 pub(super) enum GeneralCheck {
     Const(Value),
     Enum(EnumValues),
     Ref(NodeId),
     DynamicRef {
-        /// In each schema resource that has the anchor: the node it names.
+        /// For each schema resource with the anchor, the node of the anchor.
         anchors: Vec<(u32, NodeId)>,
-        /// The node to use if none of the resources passed through has the anchor.
+        /// The node that is used if no resource of the walk has the anchor.
         otherwise: NodeId,
     },
     AllOf(Vec<NodeId>),
@@ -210,7 +210,7 @@ pub(super) enum GeneralCheck {
 /// The values of `enum`.
 #[derive(Debug)]
 pub(super) struct EnumValues {
-    /// As declared, for messages.
+    /// In the order of the schema, for messages.
     pub(super) values: Vec<Value>,
     /// The strings among them, sorted.
     strings: Vec<Box<str>>,

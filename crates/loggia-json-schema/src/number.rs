@@ -1,5 +1,5 @@
-//! Numbers and equality as JSON Schema means them: by mathematical value, so that `1` is `1.0`, and exactly,
-//! so that `0.3` is a multiple of `0.1`.
+//! Numbers and equality in JSON Schema. They are compared by mathematical value, so that `1` equals `1.0`, and
+//! exactly, so that `0.3` is a multiple of `0.1`.
 
 use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
@@ -21,7 +21,7 @@ pub(super) fn is_integer(number: &Number) -> bool {
     !number.is_f64() || float(number).fract() == 0.0
 }
 
-/// Returns whether `number` is `divisor` a whole number of times. `divisor` is positive.
+/// Returns whether `number` is a multiple of `divisor`, which is positive.
 pub(super) fn is_multiple(number: &Number, divisor: &Number) -> bool {
     if let (Some(number), Some(divisor)) = (integer(number), integer(divisor)) {
         return divisor != 0 && number % divisor == 0;
@@ -51,7 +51,7 @@ pub(super) fn equal(a: &Value, b: &Value) -> bool {
     }
 }
 
-/// Feeds `value` to `state` so that [`equal`] values hash alike.
+/// Adds `value` to the hash `state`; values that are [`equal`] have equal hashes.
 pub(super) fn hash(value: &Value, state: &mut impl Hasher) {
     std::mem::discriminant(value).hash(state);
     match value {
@@ -67,7 +67,7 @@ pub(super) fn hash(value: &Value, state: &mut impl Hasher) {
             items.iter().for_each(|item| hash(item, state));
         }
         Value::Object(members) => {
-            // Not the values: members may come in any order, and the lengths and names tell enough apart.
+            // The values are not added, because members may have any order; the number and names are enough.
             members.len().hash(state);
             let names: u64 = members.keys().map(|name| name.len() as u64).sum();
             names.hash(state);
@@ -80,7 +80,7 @@ fn float(number: &Number) -> f64 {
     number.as_f64().unwrap_or_default()
 }
 
-/// Returns the number as an integer, if it has no fraction and is below 2^100 or so.
+/// Returns the number as an integer, if it has no fraction and is below about 2^100.
 fn integer(number: &Number) -> Option<i128> {
     if let Some(value) = number.as_i64() {
         return Some(value.into());
@@ -93,14 +93,14 @@ fn integer(number: &Number) -> Option<i128> {
 }
 
 fn compare_mixed(integer: i128, float: f64) -> Ordering {
-    // `float` has a fraction or is at least 1e30, so truncating it never makes it equal by accident.
+    // `float` has a fraction or is at least 1e30, so truncating it does not make it equal.
     if float.abs() >= 1e30 {
         return if float > 0.0 { Ordering::Less } else { Ordering::Greater };
     }
     integer.cmp(&(float as i128)).then(if float > 0.0 { Ordering::Less } else { Ordering::Greater })
 }
 
-/// Returns the number's magnitude as digits and a power of ten, as its shortest notation gives them.
+/// Returns the magnitude of the number as digits and a power of ten, from its shortest notation.
 fn decimal(number: &Number) -> (u128, i32) {
     let text = number.to_string();
     let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((&text, "0"));
@@ -113,8 +113,8 @@ fn decimal(number: &Number) -> (u128, i32) {
     (value, exponent - fraction.len() as i32)
 }
 
-/// `value × 10^exponent mod modulus`; both factors stay below 2^64 but for absurd digit counts, which
-/// saturate and simply are no multiple.
+/// Returns `value × 10^exponent mod modulus`. Both factors are below 2^64, except for extreme numbers of digits, for
+/// which the result saturates and is not a multiple.
 fn multiply_power(value: u128, exponent: u32, modulus: u128) -> u128 {
     let mut result = value;
     for _ in 0..exponent {

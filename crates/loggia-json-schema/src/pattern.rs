@@ -1,15 +1,15 @@
-//! Regular expressions: written in the dialect of ECMA-262, run by an engine without backtracking, so that
-//! no expression and no string can make a match take more than linear time.
+//! Regular expressions: written in the dialect of ECMA-262, and run by an engine without backtracking, so that every
+//! match takes linear time.
 
 use std::iter::Peekable;
 use std::str::Chars;
 
 use regex_lite::{Regex, RegexBuilder};
 
-/// Program sizes in bytes, and how much work a byte of input is with a program of that size.
+/// Sizes of compiled programs in bytes, and the work for one byte of input with a program of this size.
 const SIZES: [(usize, usize); 3] = [(2 << 10, 4), (8 << 10, 16), (64 << 10, 128)];
 
-/// The members of `\s` in ECMA-262, and everything else; the engine knows white space of ASCII only.
+/// The members of `\s` in ECMA-262; the engine knows only ASCII white space.
 const SPACE: &str =
     r"\t-\r\x20\u{a0}\u{1680}\u{2000}-\u{200a}\u{2028}\u{2029}\u{202f}\u{205f}\u{3000}\u{feff}";
 const NOT_SPACE: &str = r"\x00-\x08\x0e-\x1f\x21-\u{9f}\u{a1}-\u{167f}\u{1681}-\u{1fff}\u{200b}-\u{2027}\u{202a}-\u{202e}\u{2030}-\u{205e}\u{2060}-\u{2fff}\u{3001}-\u{fefe}\u{ff00}-\u{10ffff}";
@@ -23,7 +23,7 @@ pub(super) struct Pattern {
 }
 
 impl Pattern {
-    /// Compiles `source`; the error says in words why it cannot be.
+    /// Compiles `source`. The error says why it cannot be compiled.
     pub(super) fn compile(source: &str) -> Result<Pattern, String> {
         let translated = translate(source)?;
         let mut reason = String::new();
@@ -50,7 +50,7 @@ impl Pattern {
     }
 }
 
-/// Puts an ECMA-262 expression into the notation of the engine, where they differ.
+/// Translates an ECMA-262 expression into the notation of the engine, where they differ.
 fn translate(source: &str) -> Result<String, String> {
     let mut out = String::with_capacity(source.len() + 8);
     let mut chars = source.chars().peekable();
@@ -67,7 +67,7 @@ fn translate(source: &str) -> Result<String, String> {
                 in_class = false;
                 out.push(']');
             }
-            // Set operations of the engine that are plain characters in ECMA-262.
+            // These are set operations in the engine, and plain characters in ECMA-262.
             '&' | '~' if in_class => out.extend(['\\', c]),
             '(' if !in_class && chars.peek() == Some(&'?') => group(&mut chars, &mut out)?,
             c => out.push(c),
@@ -76,7 +76,8 @@ fn translate(source: &str) -> Result<String, String> {
     Ok(out)
 }
 
-/// `[]` matches nothing and `[^]` everything; in the engine a leading `]` would be a member.
+/// Translates `[]`, which matches nothing, and `[^]`, which matches everything. In the engine a leading `]` would be
+/// a member.
 fn open_class(chars: &mut Peekable<Chars<'_>>, out: &mut String) {
     out.push('[');
     let negated = chars.next_if_eq(&'^').is_some();
@@ -135,7 +136,7 @@ fn escape(chars: &mut Peekable<Chars<'_>>, in_class: bool, out: &mut String) -> 
     }
 }
 
-/// `[\w-.]`: a class cannot begin a range, so the hyphen stands for itself.
+/// Handles `[\w-.]`: a class cannot begin a range, so the hyphen is a plain character.
 fn hyphen_behind_class(chars: &mut Peekable<Chars<'_>>, out: &mut String) {
     if chars.next_if_eq(&'-').is_some() {
         out.push_str(r"\-");

@@ -1,7 +1,7 @@
-//! Checks an object in its text, without a tree.
+//! Checks an object as text, without a tree.
 //!
-//! Nearly every call needs only this. For values that cannot be decided in one pass the answer is "unsure", and the tree
-//! decides.
+//! This is enough for almost every call. If a value cannot be decided in one pass, the answer is unknown, and the
+//! tree decides.
 
 use loggia_wire::json::Scanner;
 
@@ -9,13 +9,13 @@ use super::CompiledSchema;
 use super::check;
 use super::node::{ArrayChecks, GeneralCheck, NodeId, ObjectChecks, SchemaNode, TypeSet};
 
-/// The deepest nesting that is checked here; deeper values are left to the tree.
+/// The maximum nesting that is checked here; deeper values are checked as a tree.
 const MAX_DEPTH: usize = 32;
-/// The most members of an object that are told apart here.
+/// The maximum number of members of an object that is checked here.
 const MAX_MEMBERS: usize = 64;
 
-/// Returns whether `text` is certainly a valid object; `each` is given its members. One that is `null` leaves the
-/// answer open: what it means is not the schema's to say alone.
+/// Returns whether `text` is certainly a valid object. Calls `each` with its members. A member that is `null` makes
+/// the answer unknown, because its meaning does not depend only on the schema.
 pub(super) fn accepts_object<'t>(
     compiled: &CompiledSchema,
     text: &'t [u8],
@@ -41,7 +41,7 @@ impl<'c> TextChecker<'c> {
         &self.compiled.nodes[id.0 as usize]
     }
 
-    /// Returns a node that asks nothing of values of every type.
+    /// Returns a node without checks for values of every type.
     fn plain(&self, id: NodeId) -> Option<&'c SchemaNode> {
         let node = self.node(id);
         let plain = node.general.is_empty()
@@ -50,7 +50,7 @@ impl<'c> TextChecker<'c> {
         plain.then_some(node)
     }
 
-    /// Reads a value that is certainly valid.
+    /// Reads a value. Returns `Some` if it is certainly valid.
     fn accept<'t>(&self, id: NodeId, scanner: &mut Scanner<'t>, depth: usize) -> Option<&'t [u8]> {
         if id == NodeId::ANYTHING {
             return scanner.value();
@@ -79,7 +79,7 @@ impl<'c> TextChecker<'c> {
         }
     }
 
-    /// Asks the tree about a string, a number or a boolean.
+    /// Checks a string, a number or a boolean as a tree.
     fn accepts_tree(&self, id: NodeId, text: &[u8]) -> bool {
         serde_json::from_slice(text).is_ok_and(|value| check::holds_at(self.compiled, id, &value))
     }
@@ -97,7 +97,7 @@ impl<'c> TextChecker<'c> {
         checks.length.contains(count).then_some(())
     }
 
-    /// A name that is written with escapes, or comes twice, is out of the ordinary, and so is `null`.
+    /// Reads the members of an object. A name with escapes, a repeated name and a `null` make the answer unknown.
     fn members<'t>(
         &self,
         checks: Option<&ObjectChecks>,
@@ -124,7 +124,7 @@ impl SchemaNode {
         self.number.is_none() && self.string.is_none() && self.array.is_none() && self.object.is_none()
     }
 
-    /// Returns whether the type of a string, a number or a boolean says all that is to be known of it.
+    /// Returns whether the type of a string, a number or a boolean is enough to accept it.
     fn accepts_by_type(&self, first: u8, text: &[u8]) -> bool {
         match first {
             b'"' => self.string.is_none() && self.types.has(TypeSet::STRING),
@@ -137,7 +137,7 @@ impl SchemaNode {
     }
 }
 
-/// The names that an object has.
+/// The names of an object's members.
 #[derive(Default)]
 struct MemberNames<'t> {
     first: [&'t [u8]; 8],
@@ -146,7 +146,7 @@ struct MemberNames<'t> {
 }
 
 impl<'t> MemberNames<'t> {
-    /// Takes a name in; `false` if it is there already, or there are too many.
+    /// Adds a name; `false` if it is there already, or there are too many.
     fn add(&mut self, name: &'t [u8]) -> bool {
         if self.has(name) || self.count == MAX_MEMBERS {
             return false;

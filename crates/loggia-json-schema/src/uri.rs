@@ -1,8 +1,8 @@
-//! As much of RFC 3986 as `$id` and `$ref` need: telling URIs apart and resolving a reference.
+//! The parts of RFC 3986 that `$id` and `$ref` need: comparing URIs and resolving references.
 
 use loggia_wire::uri::scheme;
 
-/// Splits off the fragment: the URI without it, and what follows `#` if there is one.
+/// Splits off the fragment: returns the URI without it, and the text after `#` if there is one.
 pub(super) fn split_fragment(reference: &str) -> (&str, Option<&str>) {
     match reference.split_once('#') {
         Some((uri, fragment)) => (uri, Some(fragment)),

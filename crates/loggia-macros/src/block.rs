@@ -10,7 +10,7 @@ use crate::function::Function;
 use crate::items::AttributeItems;
 use crate::kind::{Completers, EntryKind};
 
-/// Returns the block itself, and a function beside it that returns what its marked functions make.
+/// Returns the block, and a function that returns a list of what its marked functions define.
 pub(crate) fn expand(kind: EntryKind, arguments: TokenStream, item: TokenStream) -> TokenStream {
     let mut block = match syn::parse2::<ItemImpl>(item.clone()) {
         Ok(block) => block,
@@ -34,7 +34,7 @@ pub(crate) fn expand(kind: EntryKind, arguments: TokenStream, item: TokenStream)
     let list = list(kind, &block, &name, &made);
     let errors_found = !errors.is_empty();
     let errors = errors.into_tokens();
-    // With errors, the list is left out so that they are the only ones reported.
+    // If there are errors, the list is left out, so that only these errors are reported.
     let list = (!errors_found).then_some(list);
     quote!(#block #list #errors)
 }
@@ -70,8 +70,8 @@ fn list(kind: EntryKind, block: &ItemImpl, name: &Ident, made: &[TokenStream]) -
     }
 }
 
-/// Reads the marked functions, takes our attributes out of them, and returns the statements that push each
-/// onto the list.
+/// Reads the marked functions, removes the macro's attributes from them, and returns the statements that add each of
+/// them to the list.
 fn functions(kind: EntryKind, block: &mut ItemImpl, errors: &mut Errors) -> Vec<TokenStream> {
     let completers = Methods(block.items.iter().filter_map(method).cloned().collect());
     let mut made = Vec::new();
@@ -102,7 +102,7 @@ fn method(item: &ImplItem) -> Option<&ImplItemFn> {
     }
 }
 
-/// Completers are methods of the same block, or functions anywhere.
+/// Completers are methods of the same block, or other functions.
 struct Methods(Vec<ImplItemFn>);
 
 impl Completers for Methods {
@@ -120,7 +120,7 @@ impl Completers for Methods {
 }
 
 impl Methods {
-    /// Returns the method that `name` or `Self::name` means.
+    /// Returns the method for `name` or `Self::name`.
     fn find(&self, path: &Expr) -> Option<&ImplItemFn> {
         let Expr::Path(path) = path else { return None };
         let segments: Vec<_> = path.path.segments.iter().map(|segment| &segment.ident).collect();

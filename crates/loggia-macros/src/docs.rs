@@ -1,5 +1,4 @@
-//! Documentation comments as descriptions: a wrapped paragraph becomes one line, lists and code stay as
-//! they are.
+//! Documentation comments as descriptions: a wrapped paragraph becomes one line; lists and code are unchanged.
 
 use syn::{Attribute, Expr, ExprLit, Lit, Meta};
 

@@ -1,4 +1,4 @@
-//! Errors of one expansion, gathered so that a user sees all of them at once.
+//! The errors of one expansion, collected so that a developer sees all of them.
 
 use proc_macro2::{Span, TokenStream};
 
@@ -17,7 +17,7 @@ impl Errors {
         self.add(syn::Error::new(span, message));
     }
 
-    /// Returns the value, or its default with the error kept.
+    /// Returns the value. If there is an error, stores it and returns the default.
     pub(crate) fn keep<T: Default>(&mut self, result: syn::Result<T>) -> T {
         result.unwrap_or_else(|error| {
             self.add(error);

@@ -1,5 +1,5 @@
-//! `#[tool]`, `#[prompt]` and `#[resource]` on a free function. The function's name becomes a value that is
-//! both: something to register, and something to call.
+//! `#[tool]`, `#[prompt]` and `#[resource]` on a free function. The function's name becomes a value that can be
+//! registered and called.
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
@@ -62,7 +62,7 @@ pub(crate) fn expand(kind: EntryKind, arguments: TokenStream, item: TokenStream)
     }
 }
 
-/// Creates a unit struct under the function's name, which can be called as the function was.
+/// Creates a unit struct with the function's name, which can be called like the function.
 fn value(function: &ItemFn, read: &Function) -> TokenStream {
     let (visibility, block) = (&function.vis, &function.block);
     let ours = |attribute: &&syn::Attribute| docs::is_doc(attribute) || attribute.path().is_ident("cfg");
@@ -71,7 +71,7 @@ fn value(function: &ItemFn, read: &Function) -> TokenStream {
     let (output, cfgs) = (&read.output, &read.cfgs);
     let types: Vec<Type> = inputs.iter().filter_map(called_type).collect();
     let names: Vec<_> = (0..types.len()).map(|index| format_ident!("p{index}")).collect();
-    // A lifetime that no parameter mentions cannot be in the result.
+    // The result cannot contain a lifetime that no parameter has.
     let borrows = types.iter().any(|ty| matches!(ty, Type::Reference(_)));
     let lifetime = if borrows { quote!('call) } else { quote!('static) };
     let (result, body) = match asyncness {

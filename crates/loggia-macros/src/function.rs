@@ -1,5 +1,5 @@
-//! Reads the signature of a function: which parameters are the state, the request, taken from the request, or
-//! given by the caller. Wrong signatures are refused here, each at the parameter that is wrong.
+//! Reads the signature of a function and finds the source of each parameter: the state, the request, a value from the
+//! request, or the caller. Errors point at the wrong parameter.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
@@ -16,13 +16,13 @@ use crate::keywords;
 pub(crate) struct Function {
     pub(crate) ident: Ident,
     pub(crate) docs: String,
-    /// `#[cfg(…)]` and `#[cfg_attr(…)]`, which what is made of the function must carry too.
+    /// `#[cfg(…)]` and `#[cfg_attr(…)]`, which the generated items must have, too.
     pub(crate) cfgs: Vec<Attribute>,
     pub(crate) is_async: bool,
     pub(crate) parameters: Vec<FunctionParameter>,
     /// Its return type.
     pub(crate) output: Type,
-    /// True if the return type means the same outside the signature.
+    /// True if the return type has the same meaning outside the signature.
     pub(crate) output_has_name: bool,
 }
 
@@ -39,9 +39,9 @@ pub(crate) enum ParameterSource {
     State,
     /// `cx: &Cx`.
     Context,
-    /// `#[extract]`: from the request.
+    /// `#[extract]`: a value from the request.
     Extract,
-    /// From the caller.
+    /// The caller passes it.
     Caller(Box<CallerParameter>),
 }
 
@@ -55,7 +55,7 @@ pub(crate) struct CallerParameter {
 }
 
 impl Function {
-    /// Reads `signature` and takes our attributes out of it.
+    /// Reads `signature` and removes the macro's attributes from it.
     pub(crate) fn read(attributes: &[Attribute], signature: &mut Signature, errors: &mut Errors) -> Function {
         refuse_generics(signature, errors);
         let output = match &signature.output {
@@ -79,7 +79,7 @@ impl Function {
         self.ident.unraw().to_string()
     }
 
-    /// Returns the parameters that the caller gives.
+    /// Returns the parameters that the caller passes.
     pub(crate) fn given(&self) -> impl Iterator<Item = (&CallerParameter, &FunctionParameter)> {
         self.parameters.iter().filter_map(|parameter| match &parameter.source {
             ParameterSource::Caller(given) => Some((&**given, parameter)),
@@ -95,8 +95,8 @@ impl Function {
             .map(|p| &p.ty)
     }
 
-    /// Returns the handler: a closure that takes what the parameters need and calls `target`. `take` writes how a
-    /// given parameter is taken from `_args`.
+    /// Returns the handler: a closure that gets the values of the parameters and calls `target`. `take` writes how
+    /// the value of a caller's parameter is taken from `_args`.
     pub(crate) fn handler(
         &self,
         state: &TokenStream,
@@ -121,7 +121,7 @@ impl Function {
         let mutable = self.given().next().map(|_| quote!(mut));
         let wait = self.is_async.then(|| quote!(.await));
         let call = quote!(#target(#(#passed),*) #wait);
-        // Converted here, and not by the builder, so that an error points at the return type.
+        // The conversion is here, not in the builder, so that an error points at the return type.
         let output = &self.output;
         let result = if self.output_has_name {
             quote_spanned!(output.span()=> <#output as #into(#call))
@@ -137,7 +137,7 @@ impl Function {
     }
 }
 
-/// Returns whether `ty` is, or holds, an `impl Trait`.
+/// Returns whether `ty` is or contains an `impl Trait`.
 fn has_impl(ty: &Type) -> bool {
     quote!(#ty).to_string().split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == "impl")
 }
@@ -221,7 +221,7 @@ fn referenced(ty: &Type, errors: &mut Errors) -> Option<Type> {
     }
 }
 
-/// `Some(true)` for `&Cx`, `Some(false)` for `Cx`.
+/// Returns `Some(true)` for `&Cx`, `Some(false)` for `Cx`.
 fn context(ty: &Type) -> Option<bool> {
     match ty {
         Type::Reference(reference) => is_cx(&reference.elem).then_some(reference.mutability.is_none()),

@@ -80,7 +80,7 @@ impl AttributeItems {
 }
 
 impl AttributeItem {
-    /// Returns the value where it is a string.
+    /// Returns the value if it is a string.
     pub(crate) fn text(&self) -> Option<String> {
         match &self.value {
             Some(Expr::Lit(ExprLit { lit: Lit::Str(text), .. })) => Some(text.value()),
@@ -88,7 +88,7 @@ impl AttributeItem {
         }
     }
 
-    /// Returns the value, which must be there.
+    /// Returns the value, which is required.
     pub(crate) fn required(&self) -> syn::Result<&Expr> {
         let key = &self.key;
         self.value

@@ -8,14 +8,14 @@ use crate::items::{AttributeItem, AttributeItems};
 const KNOWN: &str = "default, description, example, exclusive_max, exclusive_min, format, header, max, max_items, \
                      max_length, min, min_items, min_length, multiple_of, name, pattern, title, with";
 
-/// `.with("minimum", 1)` and so on for every keyword among `items`.
+/// Returns the calls `.with("minimum", 1)` and so on, for every keyword in `items`.
 pub(crate) fn calls(items: &AttributeItems) -> syn::Result<TokenStream> {
     items.0.iter().map(call).collect()
 }
 
 fn call(item: &AttributeItem) -> syn::Result<TokenStream> {
     let keyword = match item.key.as_str() {
-        // Read elsewhere.
+        // These are read elsewhere.
         "name" | "with" => return Ok(TokenStream::new()),
         "default" => return with_value(item, |value| quote!(.default_value(#value))),
         "description" => return with_value(item, |value| quote!(.description(#value))),

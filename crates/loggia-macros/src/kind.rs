@@ -1,4 +1,4 @@
-//! The three kinds of things a server offers, and the builder calls that make each of a function.
+//! The three kinds of entries of a server, and the builder calls that define each of them by a function.
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
@@ -32,7 +32,7 @@ impl EntryKind {
         }
     }
 
-    /// Returns the attribute of an `impl` block, and the function it adds.
+    /// Returns the attribute of an `impl` block, and the function that it adds.
     pub(crate) fn plural(self) -> &'static str {
         match self {
             EntryKind::Tool => "tools",
@@ -41,7 +41,7 @@ impl EntryKind {
         }
     }
 
-    /// Returns the type that describes one.
+    /// Returns the type of an entry.
     pub(crate) fn ty(self) -> TokenStream {
         match self {
             EntryKind::Tool => quote!(::loggia::server::Tool),
@@ -50,7 +50,7 @@ impl EntryKind {
         }
     }
 
-    /// Returns the trait that makes one of a free function.
+    /// Returns the trait that makes an entry from a free function.
     pub(crate) fn into_trait(self) -> (TokenStream, TokenStream) {
         match self {
             EntryKind::Tool => (quote!(::loggia::server::IntoTool), quote!(into_tool)),
@@ -59,7 +59,7 @@ impl EntryKind {
         }
     }
 
-    /// Returns the expression that makes `function` one of this kind.
+    /// Returns the expression that makes an entry of this kind from `function`.
     pub(crate) fn build(
         self,
         function: &Function,
@@ -98,7 +98,7 @@ impl EntryKind {
         quote!(#start #calls #(#parameters)* #returns .handler(#handler))
     }
 
-    /// Returns the rest of the path that converts what a function of this kind returns, after `<Type as `.
+    /// Returns the rest of the path that converts the result of a function of this kind, after `<Type as `.
     fn into_result(self) -> TokenStream {
         match self {
             EntryKind::Tool => quote!(::loggia::server::IntoToolResult > ::into_tool_result),
@@ -208,7 +208,7 @@ struct EntryOptions {
     calls: TokenStream,
 }
 
-/// The variables of the template and the parameters must be the same.
+/// Checks that the template and the parameters have the same variables.
 fn check_variables(function: &Function, template: &str, span: proc_macro2::Span, errors: &mut Errors) {
     let variables = variables(template);
     for (given, parameter) in function.given() {

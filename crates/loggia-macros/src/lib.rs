@@ -1,10 +1,11 @@
 //! The attributes and derives of the loggia SDK.
 //!
-//! Sugar only: each expands to calls of `loggia`'s public API that a user could write, and none gives a
-//! capability that the API lacks. What they save is repetition: the name of a function, its documentation
-//! and the types of its parameters are said once.
+//! They only save repetition: each expands to calls of `loggia`'s public API that a developer could write, and none
+//! gives a capability that the API does not have. The name of a function, its documentation and the types of its
+//! parameters are written once.
 //!
-//! [`macro@ToJson`] and [`macro@FromJson`] are `loggia-wire`'s: they write the lists of fields of the protocol's types.
+//! [`macro@ToJson`] and [`macro@FromJson`] are for `loggia-wire`: they generate the lists of fields of the protocol's
+//! types.
 
 mod block;
 mod derive;
@@ -21,31 +22,32 @@ use proc_macro::TokenStream;
 
 use kind::EntryKind;
 
-/// Makes tools of the functions marked `#[tool]` in an `impl` block, and gives the type a function `tools()`
-/// that returns them as `Vec<Tool<Self>>`. `#[tools(name)]` calls that function `name` instead.
+/// Makes tools from the functions with `#[tool]` in an `impl` block, and adds a function `tools()` to the type, which
+/// returns them as `Vec<Tool<Self>>`. With `#[tools(name)]` the function is called `name`.
 #[proc_macro_attribute]
 pub fn tools(arguments: TokenStream, item: TokenStream) -> TokenStream {
     block::expand(EntryKind::Tool, arguments.into(), item.into()).into()
 }
 
-/// Makes prompts of the functions marked `#[prompt]` in an `impl` block, and gives the type a function
-/// `prompts()` that returns them as `Vec<Prompt<Self>>`.
+/// Makes prompts from the functions with `#[prompt]` in an `impl` block, and adds a function `prompts()` to the type,
+/// which returns them as `Vec<Prompt<Self>>`.
 #[proc_macro_attribute]
 pub fn prompts(arguments: TokenStream, item: TokenStream) -> TokenStream {
     block::expand(EntryKind::Prompt, arguments.into(), item.into()).into()
 }
 
-/// Makes resources of the functions marked `#[resource("uri")]` in an `impl` block, and gives the type a
-/// function `resources()` that returns them as `Vec<Resource<Self>>`.
+/// Makes resources from the functions with `#[resource("uri")]` in an `impl` block, and adds a function `resources()`
+/// to the type, which returns them as `Vec<Resource<Self>>`.
 #[proc_macro_attribute]
 pub fn resources(arguments: TokenStream, item: TokenStream) -> TokenStream {
     block::expand(EntryKind::Resource, arguments.into(), item.into()).into()
 }
 
-/// Makes a tool of a function. On a method, the `impl` block carries `#[tools]`; on a free function, the
-/// function's name can be given to `.tool(…)` and still be called.
+/// Makes a tool from a function. A method needs `#[tools]` on its `impl` block. The name of a free function can be
+/// passed to `.tool(…)`, and the function can still be called.
 ///
-/// * `read_only`, `destructive`, `idempotent`, `open_world`, each alone or `= false`: hints for the client.
+/// * `read_only`, `destructive`, `idempotent`, `open_world`, each without a value or with `= false`: hints for the
+///   client.
 /// * `name = "…"`, `title = "…"`, `description = "…"`, `icon = "https://…"`.
 ///
 /// `&self` is the server's state, `cx: &Cx` the request, a parameter marked `#[extract]` is taken from the
@@ -102,10 +104,9 @@ pub fn to_json(item: TokenStream) -> TokenStream {
 
 /// Derives `loggia_wire::json::FromJson`, and serde's `Deserialize` on top of it.
 ///
-/// Takes the attributes of [`macro@ToJson`], but `#[json(read_with = "path")]` in place of `write_with`:
-/// `path(text: &[u8]) -> Result<Self, DecodeError>`. It is required on an enum with
-/// fields and without a tag. It may stand on a field too. A field
-/// with `#[json(default)]` may be absent.
+/// Takes the attributes of [`macro@ToJson`], but `#[json(read_with = "path")]` in place of `write_with`: `path(text:
+/// &[u8]) -> Result<Self, DecodeError>`. It is required on an enum with fields and without a tag. It may stand on a
+/// field too. A field with `#[json(default)]` may be absent.
 #[proc_macro_derive(FromJson, attributes(json))]
 pub fn from_json(item: TokenStream) -> TokenStream {
     json::expand(item.into(), json::from_json).into()

@@ -1,6 +1,6 @@
 //! The encrypted records of the vault: rows in the database, encrypted and decrypted with the master keys.
 //!
-//! The vault and the token stores of its namespaces both work on them. Invariant: no plain text is written to the
+//! The vault and the token stores of its namespaces both use them. Invariant: no plain text is written to the
 //! database, and no record is read after its expiry.
 
 use std::fmt;
@@ -26,7 +26,7 @@ pub enum CredentialKind {
     ApiKey,
     /// A name and a password.
     Basic,
-    /// A record of Loggia's own.
+    /// A record of Loggia itself.
     Internal,
 }
 

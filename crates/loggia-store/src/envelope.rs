@@ -1,14 +1,14 @@
 //! Envelope encryption (AES-256-GCM): each record has a data key of its own, which the master key encrypts. A change of
 //! the master key encrypts the small data keys again, not the records.
 //!
-//! Invariant: both ciphertexts are bound to the id of their record, so that a row that was copied over another one cannot
-//! be decrypted there.
+//! Invariant: both ciphertexts are bound to the id of their record, so that a row that was copied to another id
+//! cannot be decrypted there.
 
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::rand::{SecureRandom, SystemRandom};
 use zeroize::Zeroizing;
 
-/// Length of data keys and master keys, in bytes.
+/// The length of data keys and master keys, in bytes.
 pub(crate) const KEY_LEN: usize = 32;
 
 /// The id of a record, to which its ciphertexts are bound.

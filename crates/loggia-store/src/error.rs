@@ -1,4 +1,4 @@
-//! Errors of persistence. Each says whether the administrator has to act, or whether a retry helps.
+//! Errors of persistence. Each says whether a retry helps or the administrator has to act.
 
 use std::fmt;
 

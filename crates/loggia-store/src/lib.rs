@@ -1,7 +1,8 @@
 //! Persistence: one file for a user or a team (SQLite), one database for many replicas (PostgreSQL).
 //!
-//! [`Database`] hides the differences between the two SQL dialects; no other crate contains SQL. The [`Vault`] keeps the
-//! credentials of users for their connectors, and Loggia's own secrets. It encrypts each record with a key of its own.
+//! [`Database`] hides the differences between the two SQL dialects; no other crate contains SQL. The [`Vault`] stores
+//! the credentials of users for their connectors, and Loggia's own secrets. It encrypts each record with a key of its
+//! own.
 //!
 //! ```no_run
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {

@@ -1,5 +1,6 @@
-//! The records of one owner in the vault: the tokens of a client, or the state of the authorization server. A record is
-//! changed only if it is still the one that was read, and a lease gives the right to change one for a time.
+//! The records of one owner in the vault: the tokens of a client, or the state of the authorization server. A record
+//! is changed only if its revision is the one that was read. A lease is the right to change a record for a limited
+//! time.
 
 use std::time::{Duration, SystemTime};
 

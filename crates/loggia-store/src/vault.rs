@@ -1,7 +1,7 @@
 //! The vault: credentials of users, encrypted at rest. It keeps tokens and API keys out of configuration files.
 //!
 //! Invariant: a record belongs to one user and one connector, can be listed without being decrypted, and is deleted
-//! when it is forgotten.
+//! from the database by `forget`.
 
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -17,7 +17,7 @@ use crate::error::StoreError;
 use crate::master::MasterKeys;
 use crate::namespace::Namespace;
 
-/// A credential that a user entered.
+/// A credential that the user entered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SavedLogin {
     /// An API key or a token that does not change.
@@ -73,11 +73,11 @@ impl fmt::Debug for Vault {
     }
 }
 
-/// Number of records that one step of a rotation encrypts again.
+/// The number of records that one step of a rotation encrypts again.
 const BATCH: i64 = 200;
 
 impl Vault {
-    /// Opens the vault. Fails if a record is encrypted with a key that is not among `keys`, so that a missing key is
+    /// Opens the vault. Fails if a record is encrypted with a key that is not in `keys`, so that a missing key is
     /// found at the start and not when the record is needed.
     pub async fn open(database: Database, keys: MasterKeys) -> Result<Vault, StoreError> {
         Vault::open_at(database, keys, clock::system()).await
@@ -98,7 +98,7 @@ impl Vault {
         Ok(vault)
     }
 
-    /// Returns the records of one user for one connector, as a client of an authorization server uses them.
+    /// Returns the records of one user for one connector, as the store of an OAuth client.
     pub fn scope(&self, owner: impl Into<String>, connector: impl Into<String>) -> Namespace {
         Namespace::new(self.records.clone(), owner.into(), connector.into(), CredentialKind::OAuth)
     }
@@ -108,7 +108,7 @@ impl Vault {
         Namespace::new(self.records.clone(), String::new(), part.into(), CredentialKind::Internal)
     }
 
-    /// Saves a credential that a user entered, and replaces the one before.
+    /// Saves a credential that a user entered, and replaces the previous one.
     pub async fn put(
         &self,
         owner: &str,
@@ -170,8 +170,8 @@ impl Vault {
         Ok(self.records.database().execute(FORGET, values).await? > 0)
     }
 
-    /// Deletes all records of a user for a connector, and returns their number. The caller should revoke tokens at their
-    /// issuer first.
+    /// Deletes all records of a user for a connector, and returns their number. The caller should revoke tokens at
+    /// their issuer first.
     pub async fn forget_connector(&self, owner: &str, connector: &str) -> Result<u64, StoreError> {
         self.records.database().execute(FORGET_CONNECTOR, vec![owner.into(), connector.into()]).await
     }
@@ -188,9 +188,9 @@ impl Vault {
         self.records.database().execute(PURGE, vec![now.into()]).await
     }
 
-    /// Encrypts every record with the newest of `keys`, which include the older ones, and returns the number of records
-    /// that changed. A rotation that stopped can be started again. Other processes can read and write meanwhile, once
-    /// they have the new keys.
+    /// Encrypts every record with the newest of `keys`, which must include the older ones, and returns the number of
+    /// records that changed. A rotation that stopped can be started again. Other processes that have the new keys can
+    /// read and write meanwhile.
     pub async fn rotate(&self, keys: MasterKeys) -> Result<u64, StoreError> {
         self.records.set_keys(keys);
         let keys = self.records.keys();
@@ -216,7 +216,7 @@ impl Vault {
                     newest.into(),
                     anew.into(),
                 ];
-                // A process that wrote the record meanwhile used the newest key: no row matches.
+                // If a process wrote the record meanwhile, it used the newest key, and no row matches.
                 moved += self.records.database().execute(REWRAP, values).await?;
             }
         }

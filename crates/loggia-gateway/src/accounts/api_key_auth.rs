@@ -1,5 +1,5 @@
-//! The API key of one user for a connector, sent with each request while the vault has it. No request waits for the
-//! vault: a revoked key is no longer sent a few seconds later.
+//! The API key of one user for a connector. It is sent with each request while it is in the vault. Requests do not
+//! wait for the vault: a revoked key is no longer sent after a few seconds.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use url::{Origin, Url};
 
 use super::ConnectorAccounts;
 
-/// The time between two checks whether the vault still has the key.
+/// The time between two checks of the vault for the key.
 const CHECK_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Sends an API key.
@@ -23,19 +23,19 @@ struct ApiKeySource {
     accounts: ConnectorAccounts,
     owner: String,
     key_header: KeyHeader,
-    /// The only origin that the key is sent to.
+    /// The only origin to which the key is sent.
     origin: Origin,
     cache: Mutex<CachedHeaders>,
 }
 
 struct CachedHeaders {
-    /// `None` if the vault has no key any more.
+    /// The header with the key; `None` if the vault no longer has it.
     headers: Option<HeaderMap>,
     checked: Instant,
 }
 
 impl ApiKeyAuth {
-    /// Sends the key of `owner`, which is in `headers` now, to the origin of `server`.
+    /// Sends the key of `owner`, which `headers` contains now, to the origin of `server`.
     pub(super) fn new(
         accounts: ConnectorAccounts,
         owner: &str,
@@ -53,7 +53,7 @@ impl ApiKeyAuth {
         }))
     }
 
-    /// Starts a check of the vault where the last one is too long ago.
+    /// Starts a check of the vault if the last one is too old.
     fn refresh(&self) {
         let mut cache = self.0.cache();
         if cache.checked.elapsed() < CHECK_INTERVAL {

@@ -1,8 +1,8 @@
-//! Accounts of users at connectors to which each user signs in with an account of their own: connections opened with
-//! their credentials, and the one-time links to the page where they sign in.
+//! The accounts of users at connectors to which each user signs in: connections with the credentials of the user, and
+//! the one-time links to the page at which the user signs in.
 //!
-//! Invariant: a link names the connector and holds a random code, and nothing of the user. It counts once, for the user it
-//! was made for, in a browser where that user is signed in.
+//! Invariant: a link contains the name of the connector and a random code, and nothing about the user. It is valid
+//! once, for the user for whom it was made, in a browser in which this user is signed in.
 
 mod api_key_auth;
 mod records;
@@ -39,12 +39,12 @@ use api_key_auth::ApiKeyAuth;
 use records::{JsonRecords, SplitStore};
 use step_up_auth::StepUpAuth;
 
-/// The time that a link counts, and the time before its end from which on another one is made.
+/// The lifetime of a link, and the remaining lifetime below which another one is made.
 const LINK_LIFE: Duration = Duration::from_secs(10 * 60);
 const NEARLY_OVER: Duration = Duration::from_secs(2 * 60);
-/// The name of an API key among the credentials of a user for a connector.
+/// The name of an API key in the credentials of a user for a connector.
 pub(crate) const API_KEY: &str = "api-key";
-/// The name of tokens among them.
+/// The name of tokens in these credentials.
 const TOKENS: &str = "default";
 
 /// The accounts of all users at all connectors.
@@ -65,11 +65,11 @@ pub(crate) struct ConnectorAccounts {
     connector: PersonalConnector,
 }
 
-/// A link that was made for one user.
+/// A link for one user.
 #[derive(Serialize, Deserialize)]
 struct OneTimeLink {
     code: String,
-    /// In seconds since 1970.
+    /// The end of its validity, in seconds since 1970.
     until: u64,
 }
 
@@ -93,8 +93,8 @@ impl UserAccounts {
         ConnectorAccounts { accounts: self.clone(), connector }
     }
 
-    /// Returns the name under which the credentials of a user are kept: the subject of the sign-in here, which API keys
-    /// share; for users of another issuer, issuer and subject, so that two users never share a name.
+    /// Returns the name of a user in the vault. It is the subject of the sign-in at the gateway, which API keys have,
+    /// too; for users of another issuer it is issuer and subject, so that two users never have the same name.
     fn owner(&self, issuer: Option<&str>, subject: &str) -> String {
         match issuer.filter(|issuer| *issuer != self.base && Some(*issuer) != self.same_issuer.as_deref()) {
             Some(issuer) => format!("{issuer} {subject}"),
@@ -103,7 +103,7 @@ impl UserAccounts {
         }
     }
 
-    /// Returns whether other machines can fetch what is at the gateway's URL.
+    /// Returns whether other machines can fetch documents at the gateway's URL.
     fn is_public(&self) -> bool {
         self.base.starts_with("https://")
     }
@@ -141,12 +141,12 @@ impl ConnectorAccounts {
         self.connector.name()
     }
 
-    /// Returns the name under which the credentials of a user who is signed in here are kept.
+    /// Returns the name in the vault of a user who is signed in at the gateway.
     pub(crate) fn owner(&self, subject: &str) -> String {
         self.accounts.owner(None, subject)
     }
 
-    /// Returns how the connector is reached.
+    /// Returns the address and the headers of the connector.
     pub(crate) fn remote(&self) -> Result<Remote<secret::Secret>> {
         self.connector.remote()
     }
@@ -156,7 +156,7 @@ impl ConnectorAccounts {
         self.oauth_builder(remote, owner)?.build()
     }
 
-    /// Begins a sign-in. It also asks for the scopes that the credential was found to lack.
+    /// Starts a sign-in. It also requests the scopes that the last credential lacked.
     pub(crate) async fn begin(
         &self,
         remote: &Remote<secret::Secret>,
@@ -187,7 +187,7 @@ impl ConnectorAccounts {
         Ok(remote.issuer.iter().fold(builder, |builder, issuer| builder.issuer(issuer)))
     }
 
-    /// Revokes the tokens of a user at the server, where it supports that, and deletes them.
+    /// Revokes the tokens of a user at the server, if the server supports it, and deletes them.
     pub(crate) async fn sign_out(&self, owner: &str) -> Result<(), AuthError> {
         let remote = self.remote().map_err(|error| AuthError::Configuration(error.to_string()))?;
         match remote.personal {
@@ -207,16 +207,17 @@ impl ConnectorAccounts {
         format!("{}/connect/{}/callback", self.accounts.base, self.name())
     }
 
-    /// Remembers scopes that the credential of a user lacks.
+    /// Stores the scopes that the credential of a user lacks.
     pub(crate) async fn request_scopes(&self, owner: &str, scopes: &Scopes) -> Result<(), AuthError> {
         let (records, name) = (self.accounts.records(), self.wanted_name(owner));
         let revision = records.load::<String>(&name).await?.map(|(_, revision)| revision);
         let scopes = self.wanted(owner).await?.union(scopes).to_string();
-        // A write in between came from another request that lacks a scope. The sign-in after next asks for it.
+        // If another request wrote meanwhile, it lacked a scope, too. A later sign-in asks for the one that is not
+        // stored now.
         records.save(&name, &scopes, revision, SystemTime::now() + LINK_LIFE).await.map(drop)
     }
 
-    /// Returns the scopes that the credential of a user was found to lack.
+    /// Returns the scopes that the credential of a user lacked.
     async fn wanted(&self, owner: &str) -> Result<Scopes, AuthError> {
         let found = self.accounts.records().load::<String>(&self.wanted_name(owner)).await?;
         Ok(found.map(|(scopes, _)| scopes.split_whitespace().collect()).unwrap_or_default())
@@ -226,13 +227,13 @@ impl ConnectorAccounts {
         format!("wanted/{}/{}", self.name(), sha256(owner))
     }
 
-    /// Returns whether a code belongs to the link that was made for this user.
+    /// Returns whether a code belongs to the link for this user.
     pub(crate) async fn is_link_valid(&self, owner: &str, code: &str) -> Result<bool, AuthError> {
         let found = self.accounts.records().load::<OneTimeLink>(&self.link_name(owner)).await?;
         Ok(found.is_some_and(|(link, _)| link.is_valid(code)))
     }
 
-    /// Uses the link up; `false` if it does not count.
+    /// Invalidates the link; `false` if it is not valid.
     pub(crate) async fn use_link(&self, owner: &str, code: &str) -> Result<bool, AuthError> {
         let (records, name) = (self.accounts.records(), self.link_name(owner));
         match records.load::<OneTimeLink>(&name).await? {
@@ -247,7 +248,7 @@ impl ConnectorAccounts {
         self.accounts.records().save(&self.redirect_name(state), &owner, None, until).await.map(drop)
     }
 
-    /// Returns whether this user was redirected with this state. Each redirect counts once.
+    /// Returns whether this user was redirected with this state. Each redirect is valid once.
     pub(crate) async fn take_redirect(&self, owner: &str, state: &Secret) -> Result<bool, AuthError> {
         let (records, name) = (self.accounts.records(), self.redirect_name(state));
         match records.load::<String>(&name).await? {
@@ -264,7 +265,8 @@ impl ConnectorAccounts {
         format!("away/{}/{}", self.name(), sha256(state.expose()))
     }
 
-    /// Returns a link for a user: the last one where it counts for long enough, so that repeated requests make no more.
+    /// Returns a link for a user. Returns the last one if it is valid for long enough, so that repeated requests
+    /// create no more.
     async fn link(&self, owner: &str) -> Result<String, AuthError> {
         let (records, name) = (self.accounts.records(), self.link_name(owner));
         let now = SystemTime::now();
@@ -286,7 +288,7 @@ impl ConnectorAccounts {
         Ok(format!("{}/connect/{}?invitation={code}", self.accounts.base, self.name()))
     }
 
-    /// Returns the header with the API key of a user, if they have one.
+    /// Returns the header with the API key of a user, if there is one.
     async fn key_headers(&self, owner: &str, key_header: &KeyHeader) -> Result<Option<HeaderMap>> {
         let login = self.accounts.vault.get(owner, self.name(), API_KEY).await.map_err(AuthError::from)?;
         let Some(SavedLogin::ApiKey(key)) = login else { return Ok(None) };
@@ -328,7 +330,7 @@ impl People for ConnectorAccounts {
 
     fn sign_in_url<'a>(&'a self, person: &'a str) -> BoxFuture<'a, Result<String>> {
         Box::pin(async move {
-            // A browser session here is never one of another issuer.
+            // A browser session of the gateway never belongs to another issuer.
             if person.contains("://") && !person.starts_with("own ") {
                 return Err(Error::Configuration("only those who sign in here can sign in there".to_owned()));
             }
@@ -339,7 +341,7 @@ impl People for ConnectorAccounts {
 
 impl OneTimeLink {
     fn is_valid(&self, code: &str) -> bool {
-        // Digests are compared, so that the time of the comparison tells nothing of the code.
+        // Digests are compared, so that the time of the comparison reveals nothing about the code.
         sha256(&self.code) == sha256(code) && self.until > seconds(SystemTime::now())
     }
 }

@@ -1,5 +1,5 @@
-//! Records of accounts in the vault: JSON records of the sign-in pages, and the token store of one user at one
-//! connector. They stand apart from the rules of links and sign-ins. Invariant: each record is sealed by the vault.
+//! The records of accounts in the vault: JSON records of the sign-in pages, and the token store of one user at one
+//! connector. They do not know the rules of links and sign-ins. Invariant: the vault seals each record.
 
 use std::time::{Duration, SystemTime};
 
@@ -44,7 +44,7 @@ impl JsonRecords {
     }
 }
 
-/// The records of one user at one connector. Client registrations are shared by all users, so that the gateway registers
+/// The records of one user at one connector. All users share the client registrations, so that the gateway registers
 /// once.
 pub(super) struct SplitStore {
     user: Namespace,

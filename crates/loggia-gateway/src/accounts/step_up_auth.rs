@@ -1,5 +1,5 @@
-//! Step-up authorization: a credential lacks a scope that a request needs. The user cannot be asked in the middle of a
-//! request, so the missing scope is remembered, and the next sign-in asks for it too.
+//! Step-up authorization, if a credential lacks a scope that a request needs. The user cannot be asked during a
+//! request, so the missing scope is stored, and the next sign-in requests it, too.
 
 use http::{HeaderMap, Method, StatusCode};
 use loggia::Result;
@@ -11,7 +11,7 @@ use url::Url;
 
 use super::ConnectorAccounts;
 
-/// The authorization of a user, which remembers the scopes that it lacked.
+/// The authorization of a user. It stores the scopes that were lacking.
 pub(super) struct StepUpAuth {
     pub(super) oauth: OAuth,
     pub(super) accounts: ConnectorAccounts,

@@ -1,8 +1,8 @@
-//! The pages where a user signs in to a connector with an account of their own: `/connect/NAME`, which a one-time link
-//! leads to, and `/connect/NAME/callback`, the redirect URI. `/connect/client.json` is the Client ID Metadata Document.
+//! The pages at which a user signs in to a connector: `/connect/NAME`, to which a one-time link leads, and
+//! `/connect/NAME/callback`, the redirect URI. `/connect/client.json` is the Client ID Metadata Document.
 //!
-//! Invariant: a link works only in a browser where the user that it was made for is signed in to the gateway.
-//! Otherwise an attacker could send a link of their own to a user, who would then save an account for the attacker.
+//! Invariant: a link works only in a browser in which its user is signed in to the gateway. Otherwise an attacker
+//! could send a link of their own to a user, who would then save an account for the attacker.
 
 use std::sync::Arc;
 
@@ -52,7 +52,7 @@ impl ConnectPages {
     }
 }
 
-/// `/connect/client.json`.
+/// Answers `/connect/client.json`.
 pub(super) async fn document(
     State(pages): State<ConnectPages>,
     request: Request<AxumBody>,
@@ -66,12 +66,12 @@ pub(super) async fn document(
 /// The name in a path; an error if it is not UTF-8 text.
 type ConnectorName = Result<Path<String>, PathRejection>;
 
-/// Returns the name; no connector has the empty one.
+/// Returns the name. An unreadable one becomes empty, and no connector has an empty name.
 fn name(connector: ConnectorName) -> String {
     connector.map(|Path(name)| name).unwrap_or_default()
 }
 
-/// `/connect/NAME`.
+/// Answers `/connect/NAME`.
 pub(super) async fn page(
     State(pages): State<ConnectPages>,
     connector: ConnectorName,
@@ -80,7 +80,7 @@ pub(super) async fn page(
     pages.0.serve(&name(connector), false, request).await
 }
 
-/// `/connect/NAME/callback`.
+/// Answers `/connect/NAME/callback`.
 pub(super) async fn callback(
     State(pages): State<ConnectPages>,
     connector: ConnectorName,
@@ -91,9 +91,9 @@ pub(super) async fn callback(
 
 /// The reason why a page is not shown.
 enum PageError {
-    /// Another response takes its place.
+    /// Another response is sent instead.
     Response(Box<Response<Body>>),
-    /// Something failed, here or at the vendor.
+    /// The gateway or the vendor failed.
     Failed(AuthError),
 }
 
@@ -160,7 +160,7 @@ impl PageParts {
         })
     }
 
-    /// `GET /connect/NAME`: asks for confirmation. Opening a link does not use it up, because mail and chat programs open
+    /// Answers `GET /connect/NAME`: asks for confirmation. The link stays valid, because mail and chat programs open
     /// links before users do.
     async fn confirm(&self, account: &ConnectorAccounts, parts: &Parts) -> Result<Response<Body>, PageError> {
         let code = query(parts, "invitation");
@@ -172,7 +172,7 @@ impl PageParts {
         let url = Url::parse(remote.url.expose()).ok();
         let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
         let content = confirmation(account.name(), host, &visitor.name, &code, is_api_key(&remote));
-        // The sign-in page of the vendor is not known before the metadata is fetched.
+        // The sign-in page of the vendor is unknown before the metadata is fetched.
         let local = url.is_some_and(|url| url.scheme() == "http");
         Ok(html_page(
             StatusCode::OK,
@@ -182,7 +182,7 @@ impl PageParts {
         ))
     }
 
-    /// `POST /connect/NAME`: saves the API key, or redirects to the sign-in page of the vendor.
+    /// Answers `POST /connect/NAME`: saves the API key, or redirects to the sign-in page of the vendor.
     async fn begin(
         &self,
         account: &ConnectorAccounts,
@@ -216,7 +216,7 @@ impl PageParts {
         Ok(redirect(&begun.page))
     }
 
-    /// `GET /connect/NAME/callback`: finishes a sign-in at the vendor.
+    /// Answers `GET /connect/NAME/callback`: finishes a sign-in at the vendor.
     async fn finish(&self, account: &ConnectorAccounts, parts: &Parts) -> Result<Response<Body>, PageError> {
         let answer = AuthorizationResponse::parse(parts.uri.query().unwrap_or_default())?;
         let visitor = self.server.signed_in_user(&parts.headers).await?;
@@ -238,7 +238,8 @@ impl PageParts {
         Ok(self.done(account, &owner).await)
     }
 
-    /// Returns the user who is signed in here in this browser; others sign in first.
+    /// Returns the user who is signed in with this browser. If there is none, the error is the page that starts the
+    /// sign-in.
     async fn visitor(
         &self,
         account: &ConnectorAccounts,
@@ -288,7 +289,7 @@ fn confirmation(connector: &str, host: &str, user: &str, code: &str, is_api_key:
     }
 }
 
-/// Escapes a text, and removes characters that could change how the page reads.
+/// Escapes a text, and removes characters that could change how a user reads the page.
 fn text(text: &str) -> PreEscaped<String> {
     PreEscaped(escape(text))
 }
@@ -297,7 +298,7 @@ fn is_api_key(remote: &Remote<Secret>) -> bool {
     matches!(remote.personal, Some(Personal::ApiKey(_)))
 }
 
-/// Returns how the connector is reached.
+/// Returns the address and the headers of the connector.
 fn described(account: &ConnectorAccounts) -> Result<Remote<Secret>, AuthError> {
     account.remote().map_err(|error| AuthError::Configuration(error.to_string()))
 }
@@ -311,7 +312,7 @@ fn not_invited(visitor: &SignedInUser) -> PageError {
     refused(StatusCode::FORBIDDEN, "This link does not count", &why)
 }
 
-/// Shows a failed sign-in: faults of the vendor in its own words; faults of the gateway are in the log.
+/// Shows a failed sign-in: errors of the vendor in its own words; errors of the gateway are only logged.
 fn failed(name: &str, error: &AuthError) -> Response<Body> {
     tracing::warn!(connector = name, %error, "a sign-in failed");
     let why = match error {

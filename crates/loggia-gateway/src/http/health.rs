@@ -1,10 +1,11 @@
-//! `/healthz` and `/readyz`, for programs that watch over the process.
+//! `/healthz` and `/readyz`, for programs that supervise the process.
 //!
-//! * `/healthz`: 200 as long as the process answers.
-//! * `/readyz`: 200 once every connector has been tried, 503 before that and while it stops. A connector that is down does
-//!   not make the gateway unready: the others are served. It names the connectors where callers need not sign in.
+//! * `/healthz`: 200 while the process answers.
+//! * `/readyz`: 200 when every connector has been tried, 503 before that and during shutdown. A connector that is
+//!   down does not make the gateway unready, because the others are served. It names the connectors if callers need
+//!   not sign in.
 //!
-//! Invariant: reasons are for the administrator alone (`loggia status`).
+//! Invariant: reasons are shown only to the administrator (`loggia status`).
 
 use std::sync::Arc;
 
@@ -30,12 +31,12 @@ impl HealthChecks {
     }
 }
 
-/// `GET /healthz`.
+/// Answers `GET /healthz`.
 pub(super) async fn live() -> Response<AxumBody> {
     response(StatusCode::OK, &json!({ "status": "ok" }))
 }
 
-/// `GET /readyz`.
+/// Answers `GET /readyz`.
 pub(super) async fn ready(State(health): State<HealthChecks>) -> Response<AxumBody> {
     let all = health.hub.status();
     let ready = !health.shutdown.is_begun() && all.iter().all(|status| status.tried);

@@ -1,9 +1,9 @@
-//! The paths of a gateway: one axum [`Router`] with every path but the MCP endpoint's. The endpoint is the SDK's
-//! service and is reached before the router, which would route and box each message, and each part of an event stream, once
-//! more.
+//! The paths of a gateway: one axum [`Router`] with every path except that of the MCP endpoint. The endpoint is the
+//! SDK's service and is called before the router, which would otherwise route and box each message, and each part of
+//! an event stream, once more.
 //!
-//! Invariant: a path that is not in the table gets the answer of the MCP endpoint, so that callers without a token learn
-//! nothing of it.
+//! Invariant: a path that is not in the table gets the answer of the MCP endpoint, so that callers without a token
+//! learn nothing about it.
 
 mod connect;
 mod health;
@@ -30,18 +30,18 @@ use connect::ConnectPages;
 use health::HealthChecks;
 use sdk_service::SdkService;
 
-/// The parts of a gateway that have paths, as a layer around the MCP endpoint.
+/// The parts of a gateway that answer paths, as a layer around the MCP endpoint.
 #[derive(Clone)]
 pub(crate) struct GatewayLayer {
     pub(crate) hub: Arc<Hub>,
     pub(crate) shutdown: Shutdown,
     /// The path of the MCP endpoint.
     pub(crate) path: String,
-    /// `None` if callers need not sign in.
+    /// The parts for signing in; `None` if callers need not sign in.
     pub(crate) sign_in: Option<SignInParts>,
 }
 
-/// The parts of a gateway where callers sign in.
+/// The parts of a gateway with sign-in.
 #[derive(Clone)]
 pub(crate) struct SignInParts {
     pub(crate) resource: ResourceServerLayer,
@@ -100,7 +100,7 @@ impl Service<Request<Body>> for McpService {
     type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        // An endpoint is always ready: it refuses what is too much.
+        // An endpoint is always ready, because it refuses requests above its bounds.
         Poll::Ready(Ok(()))
     }
 

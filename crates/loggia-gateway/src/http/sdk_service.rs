@@ -1,5 +1,4 @@
-//! A service of the SDK as a service of axum. The two have body types of their own; this is the only place that converts
-//! them.
+//! A service of the SDK as a service of axum. Both have body types of their own, which are converted only here.
 
 use std::convert::Infallible;
 use std::task::{Context, Poll};

@@ -1,5 +1,6 @@
-//! The status of a gateway for its administrator, over a Unix socket that only its user can open: reasons and error output
-//! are not for clients. Invariant: each connection gets one JSON document (`gateway`, `connectors`) and is closed.
+//! The status of a gateway for its administrator, over a Unix socket that only its user can open, because reasons and
+//! error output are not for clients. Invariant: each connection gets one JSON document (`gateway`, `connectors`) and
+//! is closed.
 
 #[cfg(unix)]
 mod reader;
@@ -17,18 +18,18 @@ use crate::state::StateFolder;
 /// The statuses of the gateways that a user runs.
 #[derive(Debug, Default)]
 pub struct GatewayStatuses {
-    /// The documents of those that answered: `gateway` and `connectors`.
+    /// The documents of the gateways that answered: `gateway` and `connectors`.
     pub documents: Vec<Value>,
-    /// The reasons why others did not answer, each with the path of the socket.
+    /// The reasons why the others did not answer, each with the path of the socket.
     pub failures: Vec<String>,
 }
 
-/// The reporter of the status of one gateway.
+/// Reports the status of one gateway.
 pub(crate) struct StatusReporter {
     hub: Arc<Hub>,
     /// The URL, or `stdio`.
     at: String,
-    /// The address that it listens on; none on standard streams.
+    /// The address on which it listens; `None` on standard streams.
     listen: Option<SocketAddr>,
     config: Option<PathBuf>,
     begun: Instant,
@@ -67,7 +68,7 @@ impl StatusReporter {
         })
     }
 
-    /// Listens until the result is dropped. A gateway that cannot be asked still serves.
+    /// Listens until the result is dropped. If the socket cannot be opened, the gateway still serves.
     #[cfg(unix)]
     pub(crate) fn listen(self, state: &StateFolder) -> Option<StatusSocket> {
         let folder = state.sockets()?;
@@ -81,14 +82,14 @@ impl StatusReporter {
         }
     }
 
-    /// There are no sockets of this kind here.
+    /// Does nothing: this system has no such sockets.
     #[cfg(not(unix))]
     pub(crate) fn listen(self, _: &StateFolder) -> Option<StatusSocket> {
         None
     }
 
-    /// Returns a name that no other gateway has: two may listen on one port, at two addresses or while the first of them
-    /// drains.
+    /// Returns a name that no other gateway has: two may listen on one port, at two addresses or while the first of
+    /// them drains. drains.
     #[cfg(unix)]
     fn name(&self) -> String {
         let pid = std::process::id();
@@ -102,7 +103,7 @@ impl StatusReporter {
 #[cfg(unix)]
 pub(crate) use unix::StatusSocket;
 
-/// No socket.
+/// A socket on systems that have none.
 #[cfg(not(unix))]
 pub(crate) struct StatusSocket;
 
@@ -120,12 +121,12 @@ mod unix {
 
     use super::StatusReporter;
 
-    /// The time that one reader has.
+    /// The time limit of one reader.
     const READER_TIMEOUT: Duration = Duration::from_secs(5);
     /// The pause after a connection that could not be accepted.
     const PAUSE: Duration = Duration::from_millis(200);
 
-    /// A socket that answers. Dropping it removes it.
+    /// A listening socket. Dropping it deletes the file.
     pub(crate) struct StatusSocket {
         path: PathBuf,
         task: JoinHandle<()>,
@@ -140,17 +141,18 @@ mod unix {
     impl Drop for StatusSocket {
         fn drop(&mut self) {
             self.task.abort();
-            // `loggia status` removes what is left.
+            // If this fails, `loggia status` deletes the file.
             let _ = std::fs::remove_file(&self.path);
         }
     }
 
-    /// Binds the socket. It gets its name once it listens: one that refuses connections is taken for a leftover.
+    /// Binds the socket. It gets its name after it listens, because a socket that refuses connections counts as a
+    /// leftover.
     pub(super) fn bind(folder: &Path, name: &str) -> io::Result<(UnixListener, PathBuf)> {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         std::fs::set_permissions(folder, Permissions::from_mode(0o700))?;
         let (new, path) = (folder.join(format!("{name}.new")), folder.join(format!("{name}.sock")));
-        // Left by a process of the same number, which was killed.
+        // A killed process with the same number left this file.
         let _ = std::fs::remove_file(&new);
         let listener = UnixListener::bind(&new)?;
         std::fs::set_permissions(&new, Permissions::from_mode(0o600))?;

@@ -1,5 +1,5 @@
-//! The statuses of the gateways that a user runs, read from their sockets. This is the other end of the status socket.
-//! Invariant: a gateway that runs and does not answer is a failure, never left out.
+//! Reads the statuses of the gateways that a user runs, from their sockets. Invariant: a running gateway that does
+//! not answer is reported as a failure.
 
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::net::UnixStream;
@@ -13,12 +13,12 @@ use crate::state::StateFolder;
 
 /// The longest document of one gateway, in bytes.
 const MAX_DOCUMENT: u64 = 16 << 20;
-/// The time that one gateway has to answer.
+/// The time for one gateway to answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl GatewayStatuses {
-    /// Asks all gateways whose sockets are in the folder, one after the other. Blocks while one does not answer, for at most
-    /// five seconds.
+    /// Asks all gateways whose sockets are in the folder, one after the other. Blocks for at most five seconds for
+    /// each gateway that does not answer.
     pub fn read(state: &StateFolder) -> GatewayStatuses {
         let mut gateways = GatewayStatuses::default();
         let Some(folder) = state.sockets() else { return gateways };
@@ -40,12 +40,12 @@ impl GatewayStatuses {
     }
 }
 
-/// Returns the document of one gateway; `None` if there is no gateway any more. A socket that nothing listens on was left
-/// by a gateway that was killed: it is deleted.
+/// Returns the document of one gateway; `None` if it has ended. A socket on which no process listens was left by a
+/// killed gateway, and is deleted.
 fn ask(path: &Path, timeout: Duration) -> io::Result<Option<Value>> {
     let stream = match UnixStream::connect(path) {
         Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
-            // Another command may have been faster.
+            // Another command may have deleted it before.
             let _ = std::fs::remove_file(path);
             return Ok(None);
         }

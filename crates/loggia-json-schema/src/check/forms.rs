@@ -1,5 +1,5 @@
-//! Alternatives: which forms a value matches, and, where it matches none, which one its author most likely
-//! meant, so that the message can be about that one.
+//! Alternatives: finds those that a value matches. If none matches, finds the one that the author of the value most
+//! probably meant, so that the message can describe it.
 
 use serde_json::Value;
 
@@ -12,7 +12,7 @@ use super::{InstancePath, LocationSink, ValueChecker};
 const MAX_HOPS: usize = 8;
 
 impl<'c> ValueChecker<'c> {
-    /// Returns the number of `nodes` that match `value`, counting no further than `enough`.
+    /// Returns the number of `nodes` that match `value`; counts at most to `enough`.
     pub(super) fn matching<'v>(
         &mut self,
         nodes: &[NodeId],
@@ -35,7 +35,7 @@ impl<'c> ValueChecker<'c> {
         count
     }
 
-    /// Tells why `value` matches none of `nodes`.
+    /// Records why `value` matches none of `nodes`.
     pub(super) fn none_of(&mut self, nodes: &[NodeId], value: &Value, path: &InstancePath<'_>) -> bool {
         if !self.report || self.gave_up.is_some() {
             return false;
@@ -57,7 +57,7 @@ impl<'c> ValueChecker<'c> {
         }
     }
 
-    /// Returns the node that `id` stands for once references that say nothing else are followed.
+    /// Follows the references of the node `id` that have no other keywords, and returns the last node.
     fn form(&self, mut id: NodeId) -> &'c SchemaNode {
         for _ in 0..MAX_HOPS {
             match self.compiled.nodes[id.0 as usize].general.as_slice() {
@@ -68,13 +68,13 @@ impl<'c> ValueChecker<'c> {
         &self.compiled.nodes[id.0 as usize]
     }
 
-    /// Returns the values of `nodes` together, if each of them lists its values.
+    /// Returns the values of all `nodes`, if each of them lists its values.
     fn listed(&self, nodes: &[NodeId]) -> Option<Vec<Value>> {
         let values = nodes.iter().map(|id| values_of(self.form(*id))).collect::<Option<Vec<_>>>()?;
         Some(values.concat())
     }
 
-    /// Returns the one form that is meant: the only one, or the only one whose constant properties `value` has.
+    /// Returns the alternative that is meant: the only one, or the only one whose constant properties `value` has.
     fn meant(&self, nodes: &[NodeId], value: &Value) -> Option<NodeId> {
         let mut likely = nodes.iter().copied().filter(|id| nodes.len() == 1 || self.is_tagged(*id, value));
         let first = likely.next()?;

@@ -1,4 +1,4 @@
-//! Checking objects, and what no other keyword has looked at.
+//! Checks objects, and the parts that no other keyword has evaluated.
 
 use serde_json::{Map, Value};
 
@@ -119,7 +119,7 @@ impl ValueChecker<'_> {
         })
     }
 
-    /// `unevaluatedItems` and `unevaluatedProperties`.
+    /// Checks `unevaluatedItems` and `unevaluatedProperties`.
     pub(super) fn unevaluated<'v>(
         &mut self,
         node: &SchemaNode,

@@ -1,4 +1,4 @@
-//! Reads the attributes of a type that concern all of it.
+//! Reads the attributes of a type that apply to the whole type.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -13,7 +13,7 @@ use crate::items::{AttributeItem, AttributeItems};
 pub(crate) struct ContainerAttributes {
     pub(crate) description: String,
     pub(crate) title: Option<String>,
-    /// The schema of the type that it is read from and written as, where that is another.
+    /// The schema of the type that it is read from and written as, if that is another type.
     pub(crate) stands_for: Option<TokenStream>,
     pub(crate) transparent: bool,
     pub(crate) defaulted: bool,
@@ -109,12 +109,12 @@ enum NameSpelling {
 }
 
 impl SerdeName {
-    /// `rename` of a field or a variant.
+    /// Reads `rename` of a field or a variant.
     pub(crate) fn of(serde: &AttributeItems) -> SerdeName {
         SerdeName::by(serde, "rename", |text| Some(NameSpelling::Exactly(text)))
     }
 
-    /// `rename_all`.
+    /// Reads `rename_all`.
     pub(crate) fn rename_all(serde: &AttributeItems) -> SerdeName {
         SerdeName::rule(serde, "rename_all")
     }
@@ -142,7 +142,7 @@ impl SerdeName {
         self.read.is_none() && self.written.is_none()
     }
 
-    /// Returns this name, and `other` where this says nothing.
+    /// Returns this name, or `other` for a direction that this does not rename.
     pub(crate) fn or(self, other: &SerdeName) -> SerdeName {
         SerdeName {
             read: self.read.or_else(|| other.read.clone()),
@@ -158,12 +158,12 @@ impl SerdeName {
         self.apply(ident, RenameRule::variant)
     }
 
-    /// Returns a variant's name as it is read.
+    /// Returns the name of a variant for reading.
     pub(crate) fn read_variant(&self, ident: &str) -> String {
         spell(&self.read, ident, RenameRule::variant)
     }
 
-    /// Returns an expression of the name, which depends on the direction only where it must.
+    /// Returns an expression of the name, which depends on the direction only if the names differ.
     fn apply(&self, ident: &str, rule: impl Fn(RenameRule, &str) -> String) -> TokenStream {
         let (read, written) = (spell(&self.read, ident, &rule), spell(&self.written, ident, &rule));
         if read == written {

@@ -44,7 +44,7 @@ pub(crate) fn expand(item: TokenStream) -> TokenStream {
     }
 }
 
-/// Every type parameter has a schema.
+/// Adds a bound to every type parameter: it must have a schema.
 fn bounded(mut generics: Generics) -> Generics {
     for parameter in generics.type_params_mut() {
         parameter.bounds.push(parse_quote!(::loggia::schema::JsonSchema));
@@ -70,8 +70,8 @@ fn schema(input: &DeriveInput, container: &ContainerAttributes, errors: &mut Err
     quote!({ #body }.described(#description) #title)
 }
 
-/// Returns the docs of the type, and of each name of an enum of plain names: few strict clients read descriptions of
-/// single names.
+/// Returns the docs of the type and, for an enum of plain names, of each name: few strict clients read descriptions
+/// of single names.
 fn description(input: &DeriveInput, container: &ContainerAttributes) -> String {
     let mut text = container.description.clone();
     let Data::Enum(data) = &input.data else { return text };
@@ -115,7 +115,7 @@ fn fields(
     }
 }
 
-/// Statements that leave the members of `named` in a variable `object`.
+/// Returns statements that put the members of `named` into a variable `object`.
 fn object(
     named: &FieldsNamed,
     container: &ContainerAttributes,
@@ -169,7 +169,7 @@ fn is_skipped(field: &Field) -> bool {
     AttributeItems::of(&field.attrs, "serde").is_ok_and(|items| items.has("skip"))
 }
 
-/// `#[schema(with = "Type")]`.
+/// Reads `#[schema(with = "Type")]`.
 fn with_type(own: &AttributeItems) -> syn::Result<Option<Type>> {
     let Some(item) = own.get("with") else { return Ok(None) };
     match item.text() {
@@ -197,7 +197,7 @@ fn tuple(unnamed: &FieldsUnnamed, errors: &mut Errors) -> TokenStream {
     }
 }
 
-/// A newtype is what it holds, with keywords of its own where it has some.
+/// Returns the schema of a newtype: that of its field, with its own keywords.
 fn newtype(ty: &Type, unnamed: &FieldsUnnamed, errors: &mut Errors) -> TokenStream {
     let field = unnamed.unnamed.iter().find(|field| !is_skipped(field));
     let own = field.map(|field| errors.keep(AttributeItems::of(&field.attrs, "schema"))).unwrap_or_default();
@@ -238,7 +238,7 @@ fn enumeration(variants: &[&Variant], container: &ContainerAttributes, errors: &
     }
 }
 
-/// An enum of plain names.
+/// Returns the schema of an enum of plain names.
 fn names(
     variants: &[(&Variant, AttributeItems)],
     container: &ContainerAttributes,

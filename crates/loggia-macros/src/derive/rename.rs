@@ -28,7 +28,7 @@ impl RenameRule {
         })
     }
 
-    /// `field`, which is in snake_case.
+    /// Renames `field`, which is in snake_case.
     pub(crate) fn field(self, field: &str) -> String {
         match self {
             RenameRule::Lower | RenameRule::Snake => field.to_owned(),
@@ -40,7 +40,7 @@ impl RenameRule {
         }
     }
 
-    /// `variant`, which is in PascalCase.
+    /// Renames `variant`, which is in PascalCase.
     pub(crate) fn variant(self, variant: &str) -> String {
         match self {
             RenameRule::Pascal => variant.to_owned(),

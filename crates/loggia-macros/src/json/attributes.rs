@@ -1,6 +1,6 @@
 //! `#[json(…)]` on types, fields and variants.
 //!
-//! Each place has its own list, so an attribute in a place where it means nothing is an error.
+//! Each place has its own list, so that an attribute without a meaning there is an error.
 
 use syn::meta::ParseNestedMeta;
 use syn::{Attribute, LitStr, Path};

@@ -1,7 +1,7 @@
 //! `#[derive(ToJson)]` and `#[derive(FromJson)]`.
 //!
-//! What they write is short on purpose, a list of fields for each type, because a program carries it for each type that
-//! it uses.
+//! The generated code is short, a list of fields for each type, because a program contains it for each type that it
+//! uses.
 
 mod attributes;
 mod read;

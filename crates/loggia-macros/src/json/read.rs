@@ -106,7 +106,7 @@ fn by_tag(input: &JsonType<'_>, variants: &[JsonVariant<'_>]) -> syn::Result<Tok
     ))
 }
 
-/// Reads by a function that returns a new value.
+/// Reads with a function that returns a new value.
 fn by_function(body: &JsonBody<'_>, path: &syn::Path) -> TokenStream {
     let empty = match body {
         JsonBody::Object(_) => quote!(::core::default::Default::default()),

@@ -1,5 +1,5 @@
-//! One interface to both databases. Statements are written once, in SQLite's dialect: `?1` for parameters, `BIGINT` for
-//! numbers and `BLOB` for bytes. The PostgreSQL backend translates what differs.
+//! One interface to both databases. Statements are written once, in SQLite's dialect: `?1` for parameters, `BIGINT`
+//! for numbers and `BLOB` for bytes. The PostgreSQL backend translates the differences.
 
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -139,7 +139,7 @@ trait Backend: Send + Sync {
         values: Vec<SqlValue>,
     ) -> BoxFuture<'_, Result<Vec<Row>, StoreError>>;
 
-    /// Applies the migrations that are missing. Other processes may do so at the same time.
+    /// Applies the missing migrations. Other processes may do this at the same time.
     fn migrate(&self, migrations: &'static [&'static str]) -> BoxFuture<'_, Result<(), StoreError>>;
 }
 
@@ -154,7 +154,7 @@ impl fmt::Debug for Database {
 }
 
 impl Database {
-    /// Opens `sqlite:PATH` or `postgres://…`, and applies the migrations that are missing.
+    /// Opens `sqlite:PATH` or `postgres://…`, and applies the missing migrations.
     pub async fn open(url: &str) -> Result<Database, StoreError> {
         let database = Database::connect(url).await?;
         database.0.migrate(MIGRATIONS).await?;
@@ -175,7 +175,7 @@ impl Database {
             #[cfg(not(feature = "postgres"))]
             return Err(wrong("the database needs PostgreSQL, which this program was built without"));
         }
-        // The address may hold a password, so it is not repeated.
+        // The address may contain a password, so it is not repeated.
         Err(wrong("the database must be given as sqlite:PATH or postgres://USER:PASSWORD@HOST/NAME"))
     }
 

@@ -19,9 +19,9 @@ use url::Url;
 use super::{Backend, BoxFuture, Row, SqlValue};
 use crate::error::StoreError;
 
-/// Most connections of one process.
+/// The maximum number of connections of one process.
 const CONNECTIONS: usize = 8;
-/// The time that it may take to get a connection.
+/// The time for getting a connection.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The advisory lock under which migrations run: any number that no other program uses.
 const MIGRATING: i64 = 0x6c6f_6767_6961;
@@ -73,11 +73,11 @@ impl Postgres {
     }
 }
 
-/// Reads the address of the database. Removes the parameters that libpq understands and `tokio-postgres` does not: the
-/// file with the trusted certificate authorities, and the modes that demand a check of the server's certificate, which
-/// always happens.
+/// Reads the address of the database. Removes the parameters that libpq supports and `tokio-postgres` does not: the
+/// file with the trusted certificate authorities, and the modes that require a check of the server's certificate,
+/// which is always done.
 fn settings(url: &str) -> Result<(Config, Option<PathBuf>), StoreError> {
-    // The address may hold a password, and an error about it could repeat it.
+    // The address may contain a password, and an error about it could repeat it.
     let wrong =
         || StoreError::Configuration("the address of the PostgreSQL database cannot be read".to_owned());
     let mut plain = Url::parse(url).map_err(|_| wrong())?;
@@ -125,8 +125,9 @@ fn failed(error: tokio_postgres::Error) -> StoreError {
     }
 }
 
-/// Returns whether a retry can help after an SQLSTATE of the server: a broken connection, exhausted resources, a server
-/// that starts or stops, conflicting transactions (PostgreSQL, appendix A). A dropped database does not return.
+/// Returns whether a retry may help after an SQLSTATE of the server: a broken connection, exhausted resources, a
+/// server that starts or stops, conflicting transactions (PostgreSQL, appendix A). For a dropped database it does not
+/// help.
 fn passes(state: &str) -> bool {
     ["08", "53", "57", "40", "55P03"].iter().any(|class| state.starts_with(class)) && state != "57P04"
 }
@@ -135,14 +136,14 @@ fn io_error(error: &tokio_postgres::Error) -> Option<&std::io::Error> {
     error.source()?.downcast_ref()
 }
 
-/// Returns whether the connection failed or broke. Other errors concern the data (TLS included), or a socket that this
+/// Returns whether the connection failed or broke. Other errors concern the data (also TLS), or a socket that this
 /// user may not use: they stay until the configuration changes.
 fn breaks_off(error: &std::io::Error) -> bool {
     use std::io::ErrorKind::{InvalidData, InvalidInput, PermissionDenied};
     !matches!(error.kind(), InvalidData | InvalidInput | PermissionDenied)
 }
 
-/// Returns the next step after an error that a retry does not mend.
+/// Returns the next step after an error that a retry does not solve.
 fn advice(error: &tokio_postgres::Error) -> &'static str {
     let source = error.source();
     let tls = io_error(error).and_then(|error| error.get_ref()?.downcast_ref::<rustls::Error>());
@@ -240,7 +241,7 @@ impl Backend for Postgres {
         let done = async move {
             let mut connection = self.connection().await?;
             let transaction = connection.transaction().await.map_err(failed)?;
-            // Another replica may be at it: the lock ends with the transaction.
+            // Another replica may be migrating. The lock ends with the transaction.
             transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&MIGRATING]).await.map_err(failed)?;
             let table = "CREATE TABLE IF NOT EXISTS loggia_migrations (version BIGINT PRIMARY KEY)";
             transaction.batch_execute(table).await.map_err(failed)?;

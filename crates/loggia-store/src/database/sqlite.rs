@@ -13,7 +13,7 @@ use rusqlite::{Connection, ErrorCode, ToSql, TransactionBehavior, params_from_it
 use super::{Backend, BoxFuture, Row, SqlValue};
 use crate::error::StoreError;
 
-/// The time that another process may lock the file.
+/// The time for which another process may lock the file.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) struct Sqlite {
@@ -66,8 +66,8 @@ impl Sqlite {
     }
 }
 
-/// Enables write-ahead logging. SQLite's busy timeout does not apply to this change, since two processes that change the
-/// mode would wait for each other forever, so the loop retries.
+/// Enables write-ahead logging. SQLite's busy timeout does not apply to this change, because two processes that
+/// change the mode would wait for each other forever, so the loop retries.
 fn write_ahead(connection: &Connection) -> rusqlite::Result<()> {
     let until = Instant::now() + PATIENCE;
     loop {
@@ -84,7 +84,7 @@ fn is_busy(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
-/// Creates the file, readable by its owner alone, before SQLite would create it readable by all users.
+/// Creates the file, readable only by its owner, before SQLite creates it readable for all users.
 fn private(path: &Path) -> std::io::Result<()> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);

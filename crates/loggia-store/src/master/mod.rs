@@ -21,7 +21,7 @@ use crate::envelope::{self, KEY_LEN};
 use crate::error::StoreError;
 pub use tool::KeyTool;
 
-/// Most keys that are read, and most bytes of their text.
+/// The maximum number of keys, and the maximum number of bytes of their text.
 const MOST_KEYS: usize = 32;
 const MOST_BYTES: u64 = 4096;
 
@@ -172,7 +172,7 @@ fn create(path: &Path, keys: &MasterKeys) -> io::Result<()> {
     sync_folder(path)
 }
 
-/// Writes the folder to the disk: without that a new file in it may be lost when the power fails.
+/// Writes the folder to the disk. Otherwise a new file in it may be lost in a power failure.
 #[cfg(unix)]
 fn sync_folder(path: &Path) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));

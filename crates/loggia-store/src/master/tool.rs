@@ -1,5 +1,5 @@
-//! Programs that read or save the keys: any command that prints them, and the command-line tool of the operating
-//! system's keyring. A library for keyrings would add about a hundred crates for the D-Bus of Linux desktops alone.
+//! Programs that read or save the keys: any command that prints them, or the command-line tool of the operating
+//! system's keyring. A library for keyrings would add about a hundred crates only for the D-Bus of Linux desktops.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -12,34 +12,34 @@ use zeroize::Zeroizing;
 use super::{MOST_BYTES, MasterKeys};
 use crate::error::StoreError;
 
-/// The time that a program may take. It may have to ask the user.
+/// The time limit of a program. It may have to ask the user.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A program that reads the keys, and may save them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyTool {
-    /// Prints the keys.
+    /// The command that prints the keys.
     read: Vec<String>,
-    /// Saves the keys that it reads from its standard input.
+    /// The command that saves the keys from its standard input.
     write: Option<KeyWriter>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct KeyWriter {
     command: Vec<String>,
-    /// The text before and after the keys, for a tool that reads commands of its own.
+    /// The text before and after the keys, for a tool that reads commands.
     around: (String, String),
 }
 
 impl KeyTool {
-    /// Names a command that prints the keys in the form that [`MasterKeys::parse`] reads, such as the client of a key
-    /// management service. It runs without a shell.
+    /// Uses a command that prints the keys in the form that [`MasterKeys::parse`] reads, for example the client of a
+    /// key management service. It runs without a shell.
     pub fn command(command: impl IntoIterator<Item = impl Into<String>>) -> KeyTool {
         KeyTool { read: command.into_iter().map(Into::into).collect(), write: None }
     }
 
-    /// Names the tool of the operating system's keyring, which keeps the keys under the name `account`. `None` if the
-    /// system has no such tool: use a file there.
+    /// Uses the tool of the operating system's keyring, which stores the keys under the name `account`. Returns
+    /// `None` if the system has no such tool; use a file there.
     pub fn keyring(account: &str) -> Option<KeyTool> {
         if cfg!(target_os = "macos") {
             return Some(KeyTool::macos(account));
@@ -47,8 +47,8 @@ impl KeyTool {
         cfg!(all(unix, not(target_os = "macos"))).then(|| KeyTool::secret_service("secret-tool", account))
     }
 
-    /// Returns the login keychain of macOS, through its `security` tool. The keys go to the tool's interactive mode,
-    /// since other users of the machine can see the arguments of a process.
+    /// Returns the login keychain of macOS, with its tool `security`. The keys are sent to the tool's interactive
+    /// mode, because other users of the machine can see the arguments of a process.
     fn macos(account: &str) -> KeyTool {
         let account: String =
             account.chars().filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)).collect();
@@ -61,7 +61,7 @@ impl KeyTool {
         }
     }
 
-    /// Returns the Secret Service of Linux desktops, through libsecret's tool.
+    /// Returns the Secret Service of Linux desktops, with libsecret's tool.
     fn secret_service(tool: &str, account: &str) -> KeyTool {
         let named = ["service", "loggia", "account", account];
         KeyTool {
@@ -83,18 +83,18 @@ impl KeyTool {
         }
     }
 
-    /// Reads the keys. Generates and saves new ones if there are none.
+    /// Reads the keys. If there are none, generates and saves new ones.
     pub async fn load_or_create(&self) -> Result<MasterKeys, StoreError> {
         let (text, _) = self.run(&self.read, None).await?;
         if !text.expose().trim().is_empty() {
             return MasterKeys::parse(&text);
         }
         self.save(&MasterKeys::generate()).await?;
-        // Read them back: the next start reads them too.
+        // The keys are read again, because the next start reads them, too.
         self.load().await
     }
 
-    /// Saves the keys, and replaces those before.
+    /// Saves the keys, and replaces the previous ones.
     pub async fn save(&self, keys: &MasterKeys) -> Result<(), StoreError> {
         let write = self.write.as_ref().ok_or_else(|| {
             StoreError::Key(format!("{} only reads keys: change them where they are kept", self.name()))
