@@ -1,20 +1,20 @@
-//! Globs from callers and configuration files, with bounds on what compiling and matching one may cost.
+//! Globs of callers and configuration files, with bounds on the cost of compiling and matching.
 //!
-//! `globset` limits the size of a compiled glob, and panics where a single glob is above it; its parser recurses on
-//! nested groups. So the text is bounded first, and the glob is compiled by the one function that returns an error.
+//! `globset` limits the size of a compiled glob, but panics if a single glob exceeds it; its parser recurses on
+//! nested groups. So the text is bounded first, and the glob is compiled with the one function that returns an error.
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
-/// The longest glob, in bytes.
+/// The maximum length of a glob, in bytes.
 pub const MAX_GLOB: usize = 1024;
 
-/// The most alternatives in all groups of a glob.
+/// The maximum number of alternatives in all groups of a glob.
 const MAX_ALTERNATIVES: usize = 256;
 
-/// The deepest group within groups.
+/// The maximum nesting of groups.
 const MAX_NESTING: usize = 8;
 
-/// The most `*` in a glob.
+/// The maximum number of `*` in a glob.
 const MAX_STARS: usize = 64;
 
 /// A compiled glob.
@@ -26,12 +26,12 @@ pub struct BoundedGlob(GlobSet);
 pub struct GlobOptions {
     /// True if only a literal slash in the glob matches a slash.
     pub literal_separator: bool,
-    /// True if capital and small letters are the same.
+    /// True if upper and lower case are equal.
     pub ignore_case: bool,
 }
 
 impl BoundedGlob {
-    /// Compiles `pattern`; the error says what is wrong with it, without repeating it.
+    /// Compiles `pattern`. The error says what is wrong with it, without repeating it.
     pub fn compile(pattern: &str, options: GlobOptions) -> Result<BoundedGlob, String> {
         check(pattern)?;
         let glob = GlobBuilder::new(pattern)
@@ -49,7 +49,7 @@ impl BoundedGlob {
     }
 }
 
-/// Fails if `pattern` is above one of the bounds.
+/// Fails if `pattern` exceeds one of the bounds.
 pub fn check(pattern: &str) -> Result<(), String> {
     let above = |what: &str, most: usize| Err(format!("it has more than {most} {what}; make it shorter"));
     if pattern.len() > MAX_GLOB {

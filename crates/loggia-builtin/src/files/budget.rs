@@ -1,5 +1,5 @@
-//! The limits of one operation: directory entries, bytes read, time. One value is passed along, so that a search
-//! over many small files and one over a single endless file stop at the same limits.
+//! The limits of one operation: directory entries, bytes read, time. One value is passed to all steps, so that a
+//! search over many small files and one over a single endless file stop at the same limits.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use super::Limits;
 
-/// The rest of an operation's limits.
+/// The remaining limits of an operation.
 #[derive(Debug, Clone)]
 pub(super) struct Budget {
     entries: usize,
@@ -18,7 +18,7 @@ pub(super) struct Budget {
     spent: Option<ReachedLimit>,
 }
 
-/// Reports during an operation whether its caller has gone.
+/// Says during an operation whether its caller has gone.
 #[derive(Clone, Default)]
 pub(super) struct StopSignal(Option<Arc<dyn Fn() -> bool + Send + Sync>>);
 
@@ -47,7 +47,7 @@ pub(super) enum ReachedLimit {
 }
 
 impl ReachedLimit {
-    /// For the caller's eyes.
+    /// Returns the text for the caller.
     pub(super) fn note(self) -> &'static str {
         match self {
             ReachedLimit::Entries => "stopped early: too many files and directories",
@@ -67,7 +67,7 @@ impl Budget {
         self.spent
     }
 
-    /// Pays for one directory entry.
+    /// Counts one directory entry.
     pub(super) fn entry(&mut self) -> Result<(), ReachedLimit> {
         match self.entries.checked_sub(1) {
             Some(left) => self.entries = left,
@@ -84,7 +84,7 @@ impl Budget {
         self.time()
     }
 
-    /// Fails once the time is over or the caller has gone.
+    /// Fails if the time is over or the caller has gone.
     pub(super) fn time(&mut self) -> Result<(), ReachedLimit> {
         if Instant::now() >= self.deadline || self.stop.now() { self.end(ReachedLimit::Time) } else { Ok(()) }
     }
@@ -95,7 +95,7 @@ impl Budget {
     }
 }
 
-/// A reader that fails once the budget is spent.
+/// A reader that fails when the budget is used up.
 pub(super) struct MeteredReader<'b, R> {
     pub(super) inner: R,
     pub(super) budget: &'b mut Budget,

@@ -1,7 +1,7 @@
-//! The right to change something, and the place where a change happens: a name in an open, locked directory.
+//! The permission to change something, and the place of a change: a name in an open, locked directory.
 //!
-//! A change is decided on what is there while the lock is held, so that it cannot undo another one: no operation
-//! goes back to a path once its directory is locked.
+//! The state of the directory is checked while the lock is held, so that a change cannot undo another one. After its
+//! directory is locked, an operation does not use the path again.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -20,16 +20,16 @@ use super::temporary::{self, TemporaryFile};
 use super::walk::{Walk, WalkFlow, WalkOptions};
 use super::{Files, FilesError, Kind, Limits, Result, open_regular};
 
-/// Directory entries that a change looks at to find leftover temporary files.
+/// The number of directory entries that a change examines to find leftover temporary files.
 const LOOK_AT: usize = 1_000;
 
-/// Links that lead to links.
+/// The maximum number of links that lead to links.
 const MAX_LINKS: usize = 40;
 
 /// The permission to change something. Changes of one [`Files`] happen one after the other.
 pub(super) struct ChangePermit<'f> {
     files: &'f Files,
-    /// The time for waiting in sum: for changes of this process and of others.
+    /// The time for all waiting: for changes of this process and of others.
     waiting: Budget,
     _order: MutexGuard<'f, ()>,
 }
@@ -60,11 +60,11 @@ pub(super) enum ExpectedContent<'c> {
 }
 
 impl Files {
-    /// Returns the permission to change `path`; waits for running changes.
+    /// Waits for running changes, and returns the permission to change `path`.
     ///
     /// # Errors
     ///
-    /// Fails if the folder is read-only, or if running changes do not end in the time of one operation or before
+    /// Fails if the folder is read-only, or if running changes do not end within the time of one operation, or before
     /// the caller has gone.
     pub(super) fn change(&self, path: &str) -> Result<ChangePermit<'_>> {
         if !self.options.writable {
@@ -74,7 +74,7 @@ impl Files {
         loop {
             match self.changes.try_lock() {
                 Ok(order) => return Ok(ChangePermit { files: self, waiting, _order: order }),
-                // The folder is the state, and a change that panicked left it whole.
+                // A panic during a change leaves the folder in a valid state.
                 Err(TryLockError::Poisoned(poisoned)) => {
                     return Ok(ChangePermit { files: self, waiting, _order: poisoned.into_inner() });
                 }
@@ -87,10 +87,12 @@ impl Files {
         }
     }
 
-    /// Follows the links that `path` itself is, and returns the path that the last one leads to, which need not exist.
-    /// Parent directories are left to the system, which follows and confines them when one is opened.
+    /// Follows the links if `path` itself is a link, and returns the path of the last target, which need not exist.
+    /// Links of parent directories are left to the system, which follows and confines them when a directory is
+    /// opened.
     ///
-    /// `canonicalize` would not do: it reads the path of an open file, which is another one once the file is replaced.
+    /// `canonicalize` cannot be used: it reads the path of an open file, and that path changes when the file is
+    /// replaced.
     pub(super) fn follow_links(&self, path: &RelPath) -> Result<PathBuf> {
         let mut real = path.as_path().to_owned();
         for followed in 0..MAX_LINKS {
@@ -99,7 +101,7 @@ impl Files {
                     let target = self.root.read_link_contents(&real).map_err(|e| self.explain(path, &e))?;
                     real = real.parent().unwrap_or(Path::new("")).join(target);
                 }
-                // A link that leads nowhere would be replaced unseen.
+                // A link without a target would be replaced silently.
                 Err(e) if e.kind() == io::ErrorKind::NotFound && followed > 0 => {
                     let advice = "it is a symbolic link that leads to nothing; write to the path it leads to";
                     return Err(FilesError::Exists { path: path.to_string(), advice });
@@ -112,8 +114,8 @@ impl Files {
         Err(FilesError::BadPath { path: path.to_string(), reason })
     }
 
-    /// Removes the temporary files that ended processes left anywhere in the folder, as far as one operation may walk.
-    /// A read-only folder is left as it is.
+    /// Removes the temporary files of ended processes in the whole folder, within the limits of one operation. A
+    /// read-only folder is not changed.
     pub fn remove_leftovers(&self) {
         if !self.is_writable() {
             return;
@@ -124,19 +126,19 @@ impl Files {
             if found.kind == Kind::File && temporary::is_temporary(found.os_name) {
                 let locks = DirectoryLocks::acquire(&[found.dir], &self.root, &mut self.budget_of(&at_once));
                 if locks.as_ref().is_ok_and(DirectoryLocks::exclude_others) {
-                    // One that cannot be removed is in no other file's place.
+                    // A file that cannot be removed does no harm.
                     let _ = found.dir.remove_file(found.os_name);
                 }
             }
             WalkFlow::Continue
         });
-        // A folder that cannot be walked has nothing to remove, and reading it gives the reason.
+        // If a folder cannot be walked, there is nothing to remove; reading it reports the reason.
         drop(walked);
     }
 }
 
 impl ChangePermit<'_> {
-    /// Opens the directory of `real`, the path that `path` leads to, if that may be changed. It is created with `create`.
+    /// Opens the directory of `real`, the target of `path`, if it may be changed. With `create`, creates it.
     pub(super) fn open(&self, path: &RelPath, real: &Path, create: bool) -> Result<DirectoryEntry> {
         let name =
             real.file_name().ok_or_else(|| FilesError::not_a_file(path, Kind::Directory.noun()))?.to_owned();
@@ -165,7 +167,7 @@ impl ChangePermit<'_> {
         self.files.root.create_dir_all(real).map_err(|e| self.files.explain(path, &e))
     }
 
-    /// Keeps other processes from changing what is in the directory of `entry`.
+    /// Prevents other processes from changing the directory of `entry`.
     pub(super) fn lock(&self, entry: DirectoryEntry) -> Result<LockedEntry> {
         let locks = self.lock_all(&[&entry])?;
         if locks.exclude_others() {
@@ -182,8 +184,8 @@ impl ChangePermit<'_> {
         DirectoryLocks::acquire(&directories, &self.files.root, &mut self.waiting.clone()).map_err(busy)
     }
 
-    /// Gives the file at `place` the content `content` in one step, if it still has the content `expected`.
-    /// `replaced` is the file that is there.
+    /// Replaces the file at `place` by one with the content `content` in one step, if it still has the content
+    /// `expected`. `replaced` is the existing file.
     pub(super) fn replace(
         &self,
         place: &LockedEntry,
@@ -195,7 +197,7 @@ impl ChangePermit<'_> {
         let io = |e: io::Error| self.files.explain(path, &e);
         let mut temporary = TemporaryFile::create(dir, replaced).map_err(io)?;
         temporary.fill(content, replaced).map_err(io)?;
-        // Programs that do not know of the lock may have changed the file in the meantime.
+        // Programs that ignore the lock may have changed the file meanwhile.
         match expected {
             ExpectedContent::Absent => {
                 return temporary.publish_new(name).map_err(|e| place.entry.refused(self.files, &e));
@@ -238,7 +240,7 @@ impl DirectoryEntry {
         Path::new::<OsStr>(&self.name)
     }
 
-    /// Returns the error for a name that another program took just before.
+    /// Returns the error for a name that another program used just before.
     pub(super) fn refused(&self, files: &Files, error: &io::Error) -> FilesError {
         if error.kind() != io::ErrorKind::AlreadyExists {
             return files.explain(&self.path, error);

@@ -1,5 +1,5 @@
-//! Changing passages of a text file: exact old text for new text, several at once, all or nothing, shown as a
-//! unified diff.
+//! Replaces passages of a text file: exact old text by new text, several at once, all or none, with a unified diff as
+//! the result.
 
 use std::io::Read as _;
 use std::time::Duration;
@@ -14,16 +14,16 @@ use super::passage::{FoundPassage, PlainText};
 use super::path::RelPath;
 use super::{EditProblem, Files, FilesError, Result, check_regular, error, stat};
 
-/// Edits in one request.
+/// The maximum number of edits in one request.
 const MAX_EDITS: usize = 200;
 
-/// Lines named when a passage is not unique.
+/// The maximum number of lines that are named if a passage is not unique.
 const MAX_NAMED: usize = 10;
 
-/// The characters of a passage that a hint shows.
+/// The maximum number of characters of a passage in a hint.
 const MAX_HINT: usize = 4000;
 
-/// The longest search for the smallest diff; after it a larger diff is returned.
+/// The time limit of the search for the smallest diff; after it a larger diff is returned.
 const DIFF_TIME: Duration = Duration::from_millis(500);
 
 /// The file and the passages to replace.
@@ -33,7 +33,7 @@ pub struct EditRequest {
     pub path: String,
     /// The changes. Each applies to what the one before left.
     pub edits: Vec<Edit>,
-    /// True to show the diff and change nothing.
+    /// True if the file is not changed, and only the diff is returned.
     pub dry_run: bool,
     /// The hash of the content that the edits are meant for.
     pub if_unchanged: Option<String>,
@@ -145,7 +145,7 @@ fn apply_one(text: &str, edit: &Edit, limit: u64) -> std::result::Result<(String
     replace(&plain, std::iter::once(one), [&old, &new], limit)
 }
 
-/// Of several passages, the one with the very line ends of the old text is meant.
+/// Chooses among several passages the one with exactly the line ends of the old text.
 fn choose(
     text: &PlainText<'_>,
     old: &PlainText<'_>,
@@ -161,7 +161,7 @@ fn choose(
     }
 }
 
-/// Returns the text with the new passage in place of those found, and how many these are.
+/// Returns the text with the found passages replaced, and their number.
 fn replace(
     text: &PlainText<'_>,
     found: impl Iterator<Item = FoundPassage>,
@@ -182,7 +182,7 @@ fn replace(
     if after == text.raw { Err(EditProblem::NoChange) } else { Ok((after, count)) }
 }
 
-/// Returns a passage whose lines are those of `old` but for white space at their ends and inside.
+/// Returns a passage whose lines differ from those of `old` only in white space.
 fn near_miss(text: &str, old: &str) -> Option<EditProblem> {
     let squeeze = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
     let wanted: Vec<String> = old.trim().lines().map(squeeze).collect();

@@ -1,53 +1,53 @@
-//! The errors of file operations, written for a language model: each message names the cause and the next step, and
-//! none shows the place of the folder on the machine.
+//! The errors of file operations, written for a language model: each message names the cause and the next step. No
+//! message contains the location of the folder on the machine.
 
 use std::fmt;
 use std::io;
 
 use loggia::wire::text::{escape_except, escape_line, is_layout};
 
-/// Why an operation on the folder was refused or failed.
+/// The reason why an operation on the folder was refused or failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FilesError {
-    /// Nothing has this path.
+    /// There is nothing at this path.
     NotFound {
-        /// The path that was asked for.
+        /// The requested path.
         path: String,
-        /// A path that does exist and may have been meant.
+        /// An existing path that may have been meant.
         suggestion: Option<String>,
     },
     /// The folder itself was deleted after it was opened.
     RootGone,
     /// The path, or a link in it, leads out of the folder.
     Outside {
-        /// The path that was asked for.
+        /// The requested path.
         path: String,
     },
-    /// The path cannot be used at all, on any file system.
+    /// The path is invalid on any file system.
     BadPath {
-        /// The path that was asked for.
+        /// The requested path.
         path: String,
         /// The defect of the path.
         reason: &'static str,
     },
-    /// A change was asked of a server that may only read.
+    /// The folder is read-only.
     ReadOnly,
     /// Other programs execute or trust the file, and the option to change such files is off.
     Sensitive {
-        /// The path, or that of something in it.
+        /// The path, or the path of something in it.
         path: String,
     },
-    /// A file was needed here.
+    /// The operation needs a file.
     NotAFile {
-        /// The path that was asked for.
+        /// The requested path.
         path: String,
         /// The kind of thing that was found.
         found: &'static str,
         /// The next step for that kind.
         advice: &'static str,
     },
-    /// A directory was needed here.
+    /// The operation needs a directory.
     NotADirectory {
         /// The path, or the part of it, that is not a directory.
         path: String,
@@ -59,7 +59,7 @@ pub enum FilesError {
         /// The option that permits replacement, or another next step.
         advice: &'static str,
     },
-    /// The directory to delete has something in it.
+    /// The directory to delete is not empty.
     NotEmpty {
         /// The directory.
         path: String,
@@ -80,7 +80,7 @@ pub enum FilesError {
         /// The next step.
         advice: &'static str,
     },
-    /// The file is not what the caller last saw.
+    /// The file differs from the one that the caller has seen.
     Changed {
         /// The file.
         path: String,
@@ -92,7 +92,7 @@ pub enum FilesError {
         /// The file.
         path: String,
     },
-    /// The request asks for what cannot be: a range after the end of the file, a cursor that is none.
+    /// The request is not possible: a range after the end of the file, or an invalid cursor.
     BadRequest {
         /// The defect, and the correct form.
         reason: String,
@@ -101,7 +101,7 @@ pub enum FilesError {
     Edit {
         /// The file.
         path: String,
-        /// Which of the edits, counted from 1.
+        /// The number of the edit, counted from 1.
         edit: usize,
         /// The defect of the edit.
         problem: EditProblem,
@@ -118,26 +118,26 @@ pub enum FilesError {
         /// The path.
         path: String,
     },
-    /// Other changes, of this process or of another, took longer than the operation may wait.
+    /// Other changes, of this process or of another one, took longer than the operation may wait.
     Busy {
         /// The path.
         path: String,
     },
-    /// The operation did not end within its time.
+    /// The operation did not end within its time limit.
     TimedOut {
         /// The path.
         path: String,
     },
-    /// Anything else the operating system says.
+    /// Another error of the operating system.
     Io {
         /// The path.
         path: String,
-        /// The operating system's words.
+        /// The text of the operating system.
         reason: String,
     },
 }
 
-/// Why an edit cannot be made.
+/// The reason why an edit cannot be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EditProblem {
     /// The old text is empty.
@@ -168,13 +168,13 @@ pub enum EditProblem {
 }
 
 impl FilesError {
-    /// Returns the error for a path that has something else than a file, such as "a directory".
+    /// Returns the error for a path that is not a file but `found`, for example "a directory".
     pub(super) fn not_a_file(path: &impl fmt::Display, found: &'static str) -> FilesError {
         let advice = "give the path of a file, for example one in it";
         FilesError::NotAFile { path: path.to_string(), found, advice }
     }
 
-    /// Makes the error for a path that cannot be used, with its beginning on one line.
+    /// Creates the error for a path that cannot be used, with the beginning of the path on one line.
     pub(super) fn bad_path(path: &str, reason: &'static str) -> FilesError {
         FilesError::BadPath { path: excerpt(path), reason }
     }
@@ -196,10 +196,10 @@ impl FilesError {
     }
 }
 
-/// The characters of a caller's text that an error shows.
+/// The maximum number of characters of a caller's text in an error.
 const MAX_EXCERPT: usize = 80;
 
-/// Returns the start of a caller's text, on one line.
+/// Returns the beginning of a caller's text, on one line.
 pub(super) fn excerpt(text: &str) -> String {
     match text.char_indices().nth(MAX_EXCERPT) {
         Some((end, _)) => escape_line(&text[..end]) + "…",
@@ -207,7 +207,7 @@ pub(super) fn excerpt(text: &str) -> String {
     }
 }
 
-/// Returns the first `most` characters of a message of several lines that repeats a text from outside.
+/// Returns the first `most` characters of a message of several lines, which repeats text from outside.
 pub(super) fn bounded(message: &str, most: usize) -> String {
     match message.char_indices().nth(most) {
         Some((end, _)) => escape_except(&message[..end], is_layout) + "…",
@@ -215,7 +215,7 @@ pub(super) fn bounded(message: &str, most: usize) -> String {
     }
 }
 
-/// cap-std makes this error itself when a path leads out, so that no error number comes with it.
+/// Returns whether cap-std made this error because a path leads out of the folder. Then it has no error number.
 fn is_escape(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::PermissionDenied && error.raw_os_error().is_none()
 }

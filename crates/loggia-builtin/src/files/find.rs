@@ -7,18 +7,18 @@ use crate::glob::{BoundedGlob, GlobOptions};
 /// The pattern to find and the directory to search.
 #[derive(Debug, Clone, Default)]
 pub struct FindRequest {
-    /// The glob. With a slash in it, it is matched against the path below `path`; without, against the
-    /// name, at any depth.
+    /// The glob. With a slash in it, it is matched against the path below `path`; otherwise against the name, at any
+    /// depth.
     pub glob: String,
     /// The directory to search.
     pub path: String,
-    /// True if capital and small letters are the same.
+    /// True if upper and lower case are equal.
     pub ignore_case: bool,
     /// True if names that begin with a dot are searched.
     pub hidden: bool,
-    /// True if what a `.gitignore` excludes is searched.
+    /// True if paths that a `.gitignore` excludes are searched.
     pub ignored: bool,
-    /// The most paths to return; by default the limit of a page.
+    /// The maximum number of paths to return; by default the limit of a page.
     pub limit: Option<usize>,
     /// The cursor that the previous page returned.
     pub cursor: Option<String>,
@@ -39,7 +39,7 @@ impl Files {
     }
 }
 
-/// A glob, and what it is matched against.
+/// A glob, and the text that it is matched against.
 pub(super) struct Glob {
     matcher: BoundedGlob,
     whole_path: bool,

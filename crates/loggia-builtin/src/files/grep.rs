@@ -1,4 +1,4 @@
-//! Search by content, line by line, by ripgrep's own engine reading from confined handles.
+//! Search by content, line by line, with the engine of ripgrep on confined handles.
 
 use std::io::Read;
 
@@ -16,26 +16,26 @@ use super::path::RelPath;
 use super::walk::{Walk, WalkFlow, WalkOptions};
 use super::{Files, FilesError, Kind, Result, error, open_regular};
 
-/// Matches returned where the caller names no number.
+/// The number of matches that are returned by default.
 const DEFAULT_MATCHES: usize = 200;
 
-/// Lines of context shown at most on each side.
+/// The maximum number of lines of context on each side.
 const MAX_CONTEXT: usize = 20;
 
-/// The longest piece of a line that is shown, in bytes, and how much of it comes before the match.
+/// The maximum number of bytes of a line that are shown, and the number of them before the match.
 const SHOWN: usize = 400;
 const BEFORE: usize = 100;
 
-/// Memory for one line. A file with a longer one is not searched to its end.
+/// The memory for one line. A file with a longer line is not searched to its end.
 const HEAP: usize = 8 << 20;
 
 /// The longest pattern, in bytes.
 const MAX_PATTERN: usize = 4096;
 
-/// The characters of a parser's message that are shown. The message repeats the pattern.
+/// The maximum number of characters of a parser's message that are shown. The message repeats the pattern.
 const MAX_REASON: usize = 1000;
 
-/// Memory for a compiled pattern.
+/// The memory for a compiled pattern.
 const PATTERN: usize = 4 << 20;
 
 /// The pattern to search for and the files to search.
@@ -43,23 +43,23 @@ const PATTERN: usize = 4 << 20;
 pub struct GrepRequest {
     /// The pattern: a regular expression, in the syntax of the `regex` crate.
     pub pattern: String,
-    /// True if the pattern is plain text instead.
+    /// True if the pattern is plain text.
     pub literal: bool,
-    /// True if capital and small letters are the same.
+    /// True if upper and lower case are equal.
     pub ignore_case: bool,
     /// A file, or a directory whose files are searched.
     pub path: String,
     /// Only files that this glob matches are searched.
     pub glob: Option<String>,
-    /// Lines shown before and after each match.
+    /// The number of lines shown before and after each match.
     pub context: usize,
     /// True if names that begin with a dot are searched.
     pub hidden: bool,
-    /// True if what a `.gitignore` excludes is searched.
+    /// True if paths that a `.gitignore` excludes are searched.
     pub ignored: bool,
-    /// The most matching lines to return.
+    /// The maximum number of matching lines to return.
     pub limit: Option<usize>,
-    /// The file with which an earlier search ended.
+    /// The cursor that an earlier search returned.
     pub cursor: Option<String>,
 }
 
@@ -146,11 +146,11 @@ struct LineSearch {
     searcher: Searcher,
     limit: usize,
     result: GrepResult,
-    /// Files that hold bytes instead of text.
+    /// The number of files that contain bytes instead of text.
     binary: usize,
-    /// Files that could not be opened or read to their end.
+    /// The number of files that could not be opened or read to their end.
     unread: usize,
-    /// The file that has more matches than there was room for.
+    /// The file with more matches than there was room for.
     cut: Option<String>,
 }
 
@@ -194,7 +194,7 @@ impl LineSearch {
         self.result.searched += 1;
         self.binary += usize::from(binary);
         self.unread += usize::from(ended.is_err());
-        // Bytes that follow the matches make the file binary, and the matches noise.
+        // Binary bytes after the matches make the file binary, and the matches are not used.
         if matches > 0 && !binary {
             self.result.matches += matches;
             self.cut = cut.then(|| path.to_owned());
@@ -251,7 +251,7 @@ struct LineSink<'m> {
     room: usize,
     lines: Vec<MatchLine>,
     matches: usize,
-    /// True if there is a match for which there was no room.
+    /// True if there was a match for which there was no room.
     cut: bool,
     binary: bool,
 }
@@ -297,7 +297,7 @@ fn excerpt(line: &[u8], at: usize) -> String {
     let from = at.saturating_sub(BEFORE).min(line.len() - SHOWN);
     let to = from + SHOWN;
     let piece = String::from_utf8_lossy(&line[from..to]);
-    // A character cut in two shows as replacement characters at the ends.
+    // A character that was cut becomes replacement characters at the ends.
     let piece = piece.trim_matches(char::REPLACEMENT_CHARACTER);
     let (before, after) = (if from > 0 { "…" } else { "" }, if to < line.len() { "…" } else { "" });
     format!("{before}{piece}{after}")

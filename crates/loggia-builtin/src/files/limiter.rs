@@ -1,5 +1,5 @@
-//! A bound on the calls of one folder that run or wait at once. Each call has bounds of its own (see
-//! [`Limits`]), so that together they bound the memory and the threads of all.
+//! A bound on the running and waiting calls of one folder. Each call has bounds of its own (see [`Limits`]), so
+//! together they bound the memory and the threads of all calls.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,23 +8,23 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Limits;
 
-/// Admits calls in the order in which they come.
+/// Admits calls in the order of their arrival.
 #[derive(Debug, Clone)]
 pub(super) struct CallLimiter {
-    /// One permit for each call that runs or waits.
+    /// One permit for each running or waiting call.
     admitted: Arc<Semaphore>,
-    /// One permit for each call that runs.
+    /// One permit for each running call.
     running: Arc<Semaphore>,
 }
 
-/// Belongs to a running call, and moves with its work to the thread that does it.
+/// The permit of a running call. It is moved with its work to another thread.
 #[derive(Debug)]
 pub(super) struct CallPermit {
     _running: OwnedSemaphorePermit,
     _admitted: OwnedSemaphorePermit,
 }
 
-/// As many calls as may wait are waiting.
+/// The maximum number of calls is waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct TooManyCalls;
 

@@ -14,11 +14,11 @@ pub struct ListRequest {
     pub path: String,
     /// The number of levels below it.
     pub depth: usize,
-    /// True if names that begin with a dot are shown.
+    /// True if names that begin with a dot are listed.
     pub hidden: bool,
-    /// True if what a `.gitignore` excludes is shown.
+    /// True if paths that a `.gitignore` excludes are listed.
     pub ignored: bool,
-    /// The most entries to return; by default the limit of a page.
+    /// The maximum number of entries to return; by default the limit of a page.
     pub limit: Option<usize>,
     /// The cursor that the previous page returned.
     pub cursor: Option<String>,
@@ -106,7 +106,7 @@ impl Files {
     }
 }
 
-/// Fails unless `cursor` can be the path of something below `start`. It may be longer than a caller's path.
+/// Fails unless `cursor` can be the path of something below `start`. It may be longer than the path of a caller.
 pub(super) fn check_cursor(start: &RelPath, cursor: Option<&str>) -> Result<()> {
     let Some(cursor) = cursor else { return Ok(()) };
     let is_name = |name: &str| !name.is_empty() && name != "." && name != "..";

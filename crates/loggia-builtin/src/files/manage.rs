@@ -1,4 +1,4 @@
-//! Moving, deleting, creating directories, and completing a path that is being typed.
+//! Moves and deletes, creates directories, and completes a path that the user types.
 
 use std::io;
 
@@ -13,17 +13,17 @@ use super::temporary;
 use super::walk::{Walk, WalkFlow, WalkOptions, first_names};
 use super::{Files, FilesError, Kind, Result};
 
-/// Paths offered to complete one.
+/// The maximum number of paths that a completion offers.
 const MAX_COMPLETIONS: usize = 100;
 
 /// The old and the new path of a move.
 #[derive(Debug, Clone, Default)]
 pub struct MoveRequest {
-    /// The present path.
+    /// The current path.
     pub from: String,
     /// The whole new path. Missing parent directories are created.
     pub to: String,
-    /// True if a file that is there may be replaced.
+    /// True if an existing file may be replaced.
     pub overwrite: bool,
 }
 
@@ -32,7 +32,7 @@ pub struct MoveRequest {
 pub struct DeleteRequest {
     /// The file, link or directory.
     pub path: String,
-    /// True if a directory is deleted with all that is in it.
+    /// True if a directory is deleted with all its content.
     pub recursive: bool,
 }
 
@@ -98,7 +98,7 @@ impl Files {
         }
     }
 
-    /// Deletes a file, a link (not what it leads to) or a directory.
+    /// Deletes a file, a link (not its target) or a directory.
     pub fn delete(&self, request: &DeleteRequest) -> Result<DeleteResult> {
         let change = self.change(&request.path)?;
         let path = self.parse(&request.path)?;
@@ -122,12 +122,12 @@ impl Files {
         Ok(DeleteResult { path: path.to_string(), kind })
     }
 
-    /// Returns how many files and directories a recursive deletion of `path` takes with it, counted up to `most`; 0 for a
-    /// file or a link.
+    /// Returns the number of files and directories that a recursive deletion of `path` deletes, counted up to `most`;
+    /// 0 for a file or a link.
     ///
     /// # Errors
     ///
-    /// Fails if `path` may not be deleted, or if the time of one operation ends first.
+    /// Fails if `path` must not be deleted, or if the time of one operation is over before.
     pub(super) fn count_deleted(&self, path: &str, most: usize) -> Result<usize> {
         let path = self.parse(path)?;
         if path.is_root() {
@@ -142,11 +142,12 @@ impl Files {
         self.count_below(path.as_str(), most)
     }
 
-    /// Returns how many files and directories are below `path`, counted up to `most`.
+    /// Returns the number of files and directories below `path`, counted up to `most`.
     ///
     /// # Errors
     ///
-    /// Fails if the budget of one operation ends before `most` is reached: the count would be too small.
+    /// Fails if the budget of one operation is used up before `most` is reached, because the count would be too
+    /// small.
     pub fn count_below(&self, path: &str, most: usize) -> Result<usize> {
         let path = self.parse(path)?;
         let options = WalkOptions { hidden: true, ignored: true, ..WalkOptions::default() };
@@ -180,7 +181,7 @@ impl Files {
     }
 }
 
-/// Returns whether something that may be replaced has the new name; fails where it may not.
+/// Returns whether something with the new name may be replaced; fails if it must not.
 fn check_target(from: &DirectoryEntry, to: &DirectoryEntry, overwrite: bool) -> Result<bool> {
     let Ok(metadata) = to.metadata() else { return Ok(false) };
     let advice = match Kind::of(metadata.file_type()) {
@@ -191,8 +192,8 @@ fn check_target(from: &DirectoryEntry, to: &DirectoryEntry, overwrite: bool) -> 
     Err(FilesError::Exists { path: to.path.to_string(), advice })
 }
 
-/// Returns whether `to` is `from` under a name that differs only in case, as on a file system that ignores case. A file
-/// system that does not may have two files of these names.
+/// Returns whether `to` is `from` under a name that differs only in case, as on a file system that ignores case. On
+/// other file systems these can be two files.
 fn is_same_name_in_other_case(from: &DirectoryEntry, to: &DirectoryEntry, target: &Metadata) -> bool {
     let (old, new) = (from.path.as_str(), to.path.as_str());
     let identity = |metadata: &Metadata| (metadata.dev(), metadata.ino());

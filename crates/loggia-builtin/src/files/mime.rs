@@ -1,7 +1,7 @@
-//! The media type of a file by its name. A short table: the types that a host displays (images, audio,
-//! documents) and the text types people read; everything else is told apart as text or bytes by content.
+//! The media type of a file by its name. The table is short: the types that a host displays (images, audio,
+//! documents), and common text types. Other files are classified as text or bytes by their content.
 
-/// Returns the type that the file's extension stands for, if it is in the table.
+/// Returns the type of the file's extension, if it is in the table.
 pub(super) fn by_name(name: &str) -> Option<&'static str> {
     let extension = name.rsplit_once('.')?.1.to_ascii_lowercase();
     TABLE.iter().find(|(known, _)| *known == extension).map(|(_, mime)| *mime)

@@ -1,12 +1,12 @@
-//! A confined view of one folder, for a language model: list, read, search, and (only when allowed) write,
-//! edit, move and delete.
+//! A confined view of one folder, for a language model: it lists, reads, searches, and (only if allowed) writes,
+//! edits, moves and deletes.
 //!
-//! The folder is held as an open directory ([`cap_std::fs::Dir`]) and every path is resolved by the
-//! operating system beneath that handle, at the moment it is used. A `..`, an absolute path or a symbolic
-//! link that leads out is refused by the kernel (or by cap-std, step by step, where the kernel cannot), so
-//! there is no moment between a check and its use in which a path could be swapped.
+//! The folder is an open directory ([`cap_std::fs::Dir`]), and the operating system resolves every path below this
+//! handle when it is used. The kernel (or cap-std, step by step, if the kernel cannot) refuses a `..`, an absolute
+//! path or a symbolic link that leads out. So no path can be replaced between a check and its use.
 //!
-//! [`Files`] blocks: call it from a thread that may. It knows nothing of MCP; [`server`] makes a server of it.
+//! [`Files`] blocks: call it from a thread that may block. It does not depend on MCP; [`server`] makes an MCP server
+//! of it.
 
 mod budget;
 mod change;
@@ -60,16 +60,16 @@ use path::RelPath;
 /// The result of a file operation.
 pub type Result<T> = std::result::Result<T, FilesError>;
 
-/// One folder. Cheap to clone; all clones are one folder.
+/// One folder. It is cheap to clone; all clones are the same folder.
 #[derive(Debug, Clone)]
 pub struct Files {
     root: Arc<Dir>,
-    /// The absolute forms of the root that a caller's absolute path may begin with.
+    /// The absolute forms of the root with which a caller's absolute path may begin.
     roots: Arc<[PathBuf]>,
     options: FilesOptions,
-    /// True if the folder as a whole is one that other programs execute or trust.
+    /// True if other programs execute or trust the folder as a whole.
     root_is_sensitive: bool,
-    /// Held while something changes, so that changes made here do not interleave.
+    /// Held during a change, so that the changes of this process do not interleave.
     changes: Arc<Mutex<()>>,
     stop: StopSignal,
 }
@@ -79,39 +79,39 @@ pub struct Files {
 pub struct FilesOptions {
     /// True if anything may be changed.
     pub writable: bool,
-    /// True if files may be changed that other programs execute or trust, such as `.git`, profiles of shells and tasks of
-    /// editors.
+    /// True if files may be changed that other programs execute or trust, such as `.git`, shell profiles and editor
+    /// tasks.
     pub write_sensitive: bool,
     /// The bounds.
     pub limits: Limits,
 }
 
-/// The bounds on what one operation may cost or return.
+/// The bounds of one operation.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Bytes of a file that a read returns where the caller names no number (64 KiB).
+    /// The number of bytes of a file that a read returns by default (64 KiB).
     pub read_default: usize,
-    /// Bytes of a file that a read returns at most (4 MiB).
+    /// The maximum number of bytes of a file that a read returns (4 MiB).
     pub read_max: usize,
-    /// Bytes of a file that can be written or edited, and up to which files have a hash (8 MiB).
+    /// The maximum number of bytes of a file that can be written or edited, or has a hash (8 MiB).
     pub write_max: u64,
-    /// Bytes of a diff that an edit returns (64 KiB).
+    /// The maximum number of bytes of a diff that an edit returns (64 KiB).
     pub diff_max: usize,
-    /// Paths that one page of a list or a search by name returns at most (1000).
+    /// The maximum number of paths on one page of a list or a search by name (1000).
     pub page: usize,
-    /// Matches that a search by content returns at most (1000).
+    /// The maximum number of matches that a search by content returns (1000).
     pub matches: usize,
-    /// Directory entries that one operation visits (200 000).
+    /// The maximum number of directory entries that one operation visits (200 000).
     pub entries: usize,
-    /// Names that one operation holds in memory to put them in order (100 000). A directory may have more.
+    /// The maximum number of names that one operation sorts in memory (100 000). A directory may have more.
     pub held: usize,
-    /// Bytes that one operation reads from files (1 GiB).
+    /// The maximum number of bytes that one operation reads from files (1 GiB).
     pub scan: u64,
-    /// The longest time that one operation reads or walks (10 s).
+    /// The time limit of reading or walking in one operation (10 s).
     pub time: Duration,
-    /// Calls to the server of a folder that run at once (8).
+    /// The maximum number of running calls to the server of a folder (8).
     pub running: usize,
-    /// Calls to the server of a folder that wait at most; others are refused (64).
+    /// The maximum number of waiting calls to the server of a folder; further ones are refused (64).
     pub waiting: usize,
 }
 
@@ -169,7 +169,8 @@ impl Kind {
 }
 
 impl Files {
-    /// Opens the folder `root`, and fails where it cannot be listed and entered. This alone uses the whole file system.
+    /// Opens the folder `root`. Fails if it cannot be listed and entered. Only this function uses the whole file
+    /// system.
     pub fn open(root: &Path, options: FilesOptions) -> std::result::Result<Files, OpenError> {
         let handle = root::open(root)?;
         let absolute =
@@ -185,7 +186,7 @@ impl Files {
         })
     }
 
-    /// Returns the same folder, whose operations end early once `stop` says so: their caller has gone.
+    /// Returns the same folder, whose operations end early when `stop` returns true because their caller has gone.
     pub fn until(&self, stop: impl Fn() -> bool + Send + Sync + 'static) -> Files {
         Files { stop: StopSignal::new(stop), ..self.clone() }
     }
@@ -195,7 +196,8 @@ impl Files {
         &self.roots[0]
     }
 
-    /// Returns a path without its first slash, as it stands in a `file:` URI, with it: where that is in the folder.
+    /// Returns a path of a `file:` URI, which has lost its first slash, as an absolute path, if that is in the
+    /// folder.
     fn absolute(&self, path: &str) -> Option<String> {
         Some(format!("/{path}")).filter(|absolute| self.parse(absolute).is_ok())
     }
@@ -205,7 +207,7 @@ impl Files {
         self.options.writable
     }
 
-    /// Returns the bounds in force.
+    /// Returns the bounds.
     pub fn limits(&self) -> &Limits {
         &self.options.limits
     }
@@ -233,7 +235,7 @@ impl Files {
         self.root.open_dir(path.as_path()).map_err(|e| self.explain(path, &e))
     }
 
-    /// Fails if `path` is the folder itself, and it was deleted; for other paths, the system fails.
+    /// Fails if `path` is the folder itself, and it was deleted; for other paths the system reports an error.
     fn check_root(&self, path: &RelPath) -> Result<()> {
         if path.is_root() && root::is_deleted(&self.root) { Err(FilesError::RootGone) } else { Ok(()) }
     }
@@ -260,8 +262,8 @@ fn check_regular(path: &RelPath, metadata: &Metadata) -> Result<()> {
     Err(FilesError::NotAFile { path: path.to_string(), found: kind.noun(), advice })
 }
 
-/// Opens what may be a file without waiting: a pipe would otherwise block until a writer opens it.
-/// The caller looks at the kind.
+/// Opens what may be a file without blocking: otherwise a pipe would block until a writer opens it. The caller checks
+/// the kind.
 fn open_regular(dir: &Dir, path: &Path) -> std::io::Result<(File, Metadata)> {
     let file = dir.open_with(path, OpenOptions::new().read(true).nonblock(true))?;
     let metadata = file.metadata()?;

@@ -1,7 +1,7 @@
-//! Finding a passage of a text and putting another in its place, whatever the line ends.
+//! Finds a passage of a text and replaces it, independent of line ends.
 //!
-//! A model writes LF, and files have LF, CR LF, CR, or some of each. So a passage is looked for in the text with all line
-//! ends as LF, and the replacement takes the line ends of the place where it goes: lines that stay keep theirs.
+//! A model writes LF, and files have LF, CR LF, CR, or a mixture. So a passage is searched in the text with all line
+//! ends as LF, and the replacement gets the line ends of its place: lines that do not change keep theirs.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use similar::{ChangeTag, TextDiff};
 
-/// The time to look for the lines that stay in a passage of mixed line ends.
+/// The time limit of the search for the unchanged lines in a passage with mixed line ends.
 const DIFF_TIME: Duration = Duration::from_millis(200);
 
-/// A text, and the same with all line ends as LF.
+/// A text, with a copy in which all line ends are LF.
 pub(super) struct PlainText<'t> {
     pub(super) raw: &'t str,
     pub(super) plain: Cow<'t, str>,
@@ -24,9 +24,9 @@ pub(super) struct PlainText<'t> {
 /// A passage that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct FoundPassage {
-    /// The bytes of the raw text.
+    /// The byte range in the raw text.
     pub(super) raw: Range<usize>,
-    /// The first byte in the plain text.
+    /// The position of the first byte in the plain text.
     plain: usize,
     /// True if the text ends before the last line end of the passage.
     ends_early: bool,
@@ -59,7 +59,7 @@ impl<'t> PlainText<'t> {
         self.plain.match_indices(passage.plain.as_ref()).map(move |(at, _)| self.found(at, length, false))
     }
 
-    /// Finds `passage` at the end of a text without a last line end, where the passage has one.
+    /// Finds `passage`, which ends with a line end, at the end of a text without a last line end.
     pub(super) fn find_last(&self, passage: &PlainText<'_>) -> Option<FoundPassage> {
         let last =
             passage.plain.strip_suffix('\n').filter(|last| !last.is_empty() && !last.ends_with('\n'))?;
@@ -77,7 +77,7 @@ impl<'t> PlainText<'t> {
         FoundPassage { raw, plain: at, ends_early }
     }
 
-    /// Returns the text that takes the place of `found`, where `old` was looked for.
+    /// Returns the text that replaces `found`, a match of `old`.
     pub(super) fn replacement(
         &self,
         found: &FoundPassage,
@@ -86,11 +86,11 @@ impl<'t> PlainText<'t> {
     ) -> String {
         let place = &self.raw[found.raw.clone()];
         let exact = place == old.raw;
-        // The same text with other line ends: they are what is to change.
+        // The texts differ only in their line ends, so the line ends are to change.
         if old.plain == new.plain {
             return new.raw.to_owned();
         }
-        // Where the caller has the line ends right, those with a CR are meant as they are.
+        // If the caller's line ends are exact, those with a CR are used as they are.
         let wanted = if exact { new.raw } else { new.plain.as_ref() };
         let wanted = if found.ends_early { strip_line_end(wanted) } else { wanted };
         let ends = line_ends(place);
@@ -120,8 +120,8 @@ impl<'t> PlainText<'t> {
     }
 }
 
-/// Returns the line ends of the lines of `new`: lines that stay have those they have in `old`, others those of the
-/// lines whose place they take, or of the line before.
+/// Returns the line ends of the lines of `new`. Unchanged lines have those of `old`; other lines have those of the
+/// lines that they replace, or of the line before.
 fn align<'e>(old: &str, new: &str, ends: &[&'e str], usual: &'e str) -> Vec<&'e str> {
     let diff = TextDiff::configure().timeout(DIFF_TIME).diff_lines(old, new);
     let mut aligned: Vec<&'e str> = Vec::new();
@@ -143,7 +143,8 @@ fn align<'e>(old: &str, new: &str, ends: &[&'e str], usual: &'e str) -> Vec<&'e 
     aligned
 }
 
-/// `text` with its bare LFs as `end` says for their lines. Other line ends stay.
+/// Returns `text` with each LF replaced by the line end that `end` returns for its line. Other line ends are
+/// unchanged.
 fn with_ends<'e>(text: &str, end: impl Fn(usize) -> &'e str) -> String {
     let mut written = String::with_capacity(text.len());
     let mut rest = text;
@@ -168,7 +169,7 @@ fn line_ends(text: &str) -> Vec<&str> {
     ends
 }
 
-/// Returns the first line end of `text`, and where it is.
+/// Returns the first line end of `text`, and its position.
 fn first_line_end(text: &str) -> Option<(usize, &str)> {
     let at = text.find(['\r', '\n'])?;
     let length = if text[at..].starts_with("\r\n") { 2 } else { 1 };

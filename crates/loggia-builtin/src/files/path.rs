@@ -1,24 +1,24 @@
-//! Paths as the caller writes them, taken to one normal form: relative to the folder's root, with forward
-//! slashes, without `.` and `..`. This is for clear names and clear errors only: what keeps a path inside
-//! the folder is the operating system, asked through cap-std each time a path is opened.
+//! Paths of callers in one normal form: relative to the folder's root, with forward slashes, without `.` and `..`.
+//! The form is only for clear names and errors. The operating system keeps a path inside the folder, through cap-std,
+//! each time that a path is opened.
 //!
-//! Parsing goes through [`std::path`], so that on Windows back slashes and drive letters mean what they
-//! mean there and on other systems they are part of a name.
+//! Parsing uses [`std::path`], so back slashes and drive letters have their meaning on Windows, and are parts of a
+//! name on other systems.
 
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
 
 use super::error::{self, FilesError};
 
-/// The longest path taken from a caller, in bytes.
+/// The maximum length of a caller's path, in bytes.
 const MAX_PATH: usize = 4096;
 
-/// A normal path. The root is the empty one.
+/// A path in normal form. The root is the empty path.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct RelPath(String);
 
 impl RelPath {
-    /// Reads a caller's path. One that is absolute must begin with one of `roots`.
+    /// Parses a caller's path. An absolute path must begin with one of `roots`.
     pub(super) fn parse(input: &str, roots: &[PathBuf]) -> Result<RelPath, FilesError> {
         let bad = |reason| FilesError::bad_path(input, reason);
         if input.len() > MAX_PATH {
@@ -32,7 +32,7 @@ impl RelPath {
         normalise(relative).map(RelPath).ok_or_else(outside)
     }
 
-    /// Creates a name found while walking, which is normal already.
+    /// Creates a path from a walk, which is in normal form already.
     pub(super) fn from_walk(path: &str) -> RelPath {
         RelPath(path.to_owned())
     }
@@ -41,22 +41,22 @@ impl RelPath {
         self.0.is_empty()
     }
 
-    /// Returns the text of it, empty for the root.
+    /// Returns the text, which is empty for the root.
     pub(super) fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Returns the form that file operations take, `.` for the root.
+    /// Returns the path for file operations, `.` for the root.
     pub(super) fn as_path(&self) -> &Path {
         Path::new(if self.is_root() { "." } else { &self.0 })
     }
 
-    /// Returns the last name; empty for the root.
+    /// Returns the last name, which is empty for the root.
     pub(super) fn name(&self) -> &str {
         self.0.rsplit('/').next().unwrap_or_default()
     }
 
-    /// Returns the directory it is in; none for the root.
+    /// Returns the parent directory; `None` for the root.
     pub(super) fn parent(&self) -> Option<RelPath> {
         if self.is_root() {
             return None;
@@ -75,7 +75,7 @@ impl fmt::Display for RelPath {
     }
 }
 
-/// `directory/name`, or the name alone in the root.
+/// Returns `directory/name`, or only the name in the root.
 pub(super) fn join(directory: &str, name: &str) -> String {
     if directory.is_empty() { name.to_owned() } else { format!("{directory}/{name}") }
 }
@@ -87,7 +87,7 @@ fn strip_root<'p>(path: &'p Path, roots: &[PathBuf]) -> Option<&'p Path> {
     Some(path)
 }
 
-/// None where the path climbs above the root.
+/// Returns the normal form; `None` if the path goes above the root.
 fn normalise(path: &Path) -> Option<String> {
     let mut names: Vec<&str> = Vec::new();
     for component in path.components() {

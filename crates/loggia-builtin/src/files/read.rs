@@ -1,5 +1,4 @@
-//! Reading a file or a part of it. What comes back is bounded, and where something was left out a note says
-//! how to ask for it.
+//! Reads a file or a part of it. The result is bounded; if a part was left out, a note says how to read it.
 
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 
@@ -9,7 +8,7 @@ use super::budget::{Budget, MeteredReader};
 use super::path::RelPath;
 use super::{Files, FilesError, Result, mime};
 
-/// The number of bytes at the start of a file that decide whether it is text.
+/// The number of bytes at the beginning of a file that decide whether it is text.
 const PROBE: usize = 8 << 10;
 
 /// The file to read, and the range.
@@ -17,9 +16,9 @@ const PROBE: usize = 8 << 10;
 pub struct ReadRequest {
     /// The file.
     pub path: String,
-    /// Which part of it.
+    /// The part to read.
     pub range: ReadRange,
-    /// The most bytes to return.
+    /// The maximum number of bytes to return.
     pub max_bytes: Option<usize>,
     /// True if each line begins with its number and a tab.
     pub line_numbers: bool,
@@ -28,21 +27,21 @@ pub struct ReadRequest {
 /// A part of a file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ReadRange {
-    /// All of it.
+    /// The whole file.
     #[default]
     Whole,
     /// Lines.
     Lines {
-        /// The first, counted from 1.
+        /// The first line, counted from 1.
         first: u64,
         /// The number of lines; `None` for all that follow.
         count: Option<u64>,
     },
-    /// As many lines from the end.
+    /// This number of lines at the end.
     LastLines(u64),
     /// Bytes.
     Bytes {
-        /// The first, counted from 0.
+        /// The first byte, counted from 0.
         offset: u64,
         /// The number of bytes; `None` for all that follow.
         length: Option<u64>,
@@ -58,11 +57,11 @@ pub struct ReadResult {
     pub mime_type: String,
     /// The size of the whole file in bytes.
     pub size: u64,
-    /// Stands for the content of the whole file, for `if_unchanged`. Absent for very large files.
+    /// The hash of the whole file, for `if_unchanged`. Absent for very large files.
     pub hash: Option<String>,
-    /// The first and the last line returned, where lines were read and there are any.
+    /// The first and the last returned line, if lines were read and there are any.
     pub lines: Option<(u64, u64)>,
-    /// The first byte returned and the one after the last, where bytes were read.
+    /// The first returned byte and the one after the last, if bytes were read.
     pub bytes: Option<(u64, u64)>,
     /// The content of the file or range.
     pub content: Content,
@@ -73,9 +72,9 @@ pub struct ReadResult {
 /// Text or bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
-    /// UTF-8 text, line endings as they are in the file.
+    /// UTF-8 text, with the line ends of the file.
     Text(String),
-    /// Anything else.
+    /// Other bytes.
     Binary(Vec<u8>),
 }
 
@@ -126,7 +125,7 @@ struct BoundedRead<'p> {
     file: File,
     size: u64,
     max: usize,
-    /// The most bytes of a file that is not text, if no range is requested.
+    /// The maximum number of bytes of a file that is not text, if no range is requested.
     whole_max: usize,
     budget: Budget,
 }
@@ -146,7 +145,7 @@ impl BoundedRead<'_> {
         }
     }
 
-    /// Returns all bytes. Half a picture is no picture.
+    /// Returns all bytes. They are not cut, because a part of a picture is useless.
     fn whole(&mut self) -> Result<RangeContent> {
         self.max = self.whole_max;
         if mime::is_media(self.path.name()) && self.size > self.max as u64 {
@@ -157,7 +156,7 @@ impl BoundedRead<'_> {
         self.bytes(0, None)
     }
 
-    /// Returns whether the file begins like text.
+    /// Returns whether the beginning of the file is text.
     fn probe(&mut self) -> Result<bool> {
         let mut head = Vec::new();
         self.seek(0)?;
@@ -206,7 +205,7 @@ impl BoundedRead<'_> {
         Ok(RangeContent { content: Content::Text(text), lines: shown, bytes: None, note })
     }
 
-    /// Returns the end of the file, as much as fits, cut to whole lines.
+    /// Returns the end of the file: as many whole lines as fit.
     fn last_lines(&mut self, count: u64) -> Result<RangeContent> {
         let from = self.size.saturating_sub(self.max as u64);
         let part = self.bytes(from, None)?;
@@ -247,7 +246,7 @@ impl Content {
         }
     }
 
-    /// Returns whether it is nothing at all.
+    /// Returns whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -256,7 +255,7 @@ impl Content {
 /// Consecutive lines of a reader.
 struct LineBatch {
     bytes: Vec<u8>,
-    /// Lines passed over before the first.
+    /// The number of lines before the first one.
     passed: u64,
     taken: u64,
     end: EndReason,
@@ -266,11 +265,11 @@ struct LineBatch {
 enum EndReason {
     /// The file ended.
     File,
-    /// As many as asked for.
+    /// The requested number is reached.
     Count,
-    /// The next would not fit.
+    /// The next line does not fit.
     Full,
-    /// The first alone does not fit: this many bytes of the file come before what is missing of it.
+    /// The first line does not fit: this many bytes of the file are before the missing part of it.
     Cut(u64),
 }
 
@@ -302,7 +301,7 @@ fn take_lines(mut reader: impl BufRead, first: u64, count: u64, max: usize) -> i
 }
 
 impl LineBatch {
-    /// Gives back what went beyond `max` with the line that began at `start`.
+    /// Cuts the batch to `max` bytes; the last line began at `start`.
     fn cut(mut self, start: usize, before: u64, max: usize) -> LineBatch {
         if start > 0 {
             self.bytes.truncate(start);
@@ -332,8 +331,8 @@ impl LineBatch {
     }
 }
 
-/// Returns the text in `bytes`, with the bytes left off before it: a range may begin and end inside a character. None
-/// where it is not a text.
+/// Returns the text in `bytes`, and the number of bytes before it that were left out, because a range may begin and
+/// end inside a character. `None` if it is not text.
 fn text_inside(bytes: &[u8]) -> Option<(usize, &str)> {
     let from = bytes.iter().take(3).take_while(|byte| **byte & 0xC0 == 0x80).count();
     let text = match std::str::from_utf8(&bytes[from..]) {
@@ -347,7 +346,7 @@ fn text_inside(bytes: &[u8]) -> Option<(usize, &str)> {
     (!nothing_left && !text.contains('\0')).then_some((from, text))
 }
 
-/// Returns the last `count` lines of `text`. A first line that may have been cut does not count.
+/// Returns the last `count` lines of `text`. If the first line may be incomplete, it is not returned.
 fn tail(text: &str, count: usize, whole: bool) -> &str {
     let begin = if whole { 0 } else { text.find('\n').map_or(0, |at| at + 1) };
     let text = &text[begin..];

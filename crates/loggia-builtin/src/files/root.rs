@@ -1,5 +1,5 @@
-//! Opening the folder. Whether it can be listed and entered is proved at once, so that a folder that cannot be used is an
-//! error of the start and not of every call.
+//! Opens the folder. It is listed and entered immediately, so that an unusable folder is an error at the start and
+//! not of every call.
 
 use std::fmt;
 use std::io;
@@ -23,32 +23,32 @@ enum OpenStep {
     List,
 }
 
-/// Opens the folder `root` and proves that it can be used. This uses the whole file system.
+/// Opens the folder `root` and checks that it can be used. This uses the whole file system.
 pub(super) fn open(root: &Path) -> Result<Dir, OpenError> {
     let failed = |step| move |error| OpenError { root: root.to_owned(), step, error };
     let dir = Dir::open_ambient_dir(root, cap_std::ambient_authority()).map_err(failed(OpenStep::Open))?;
-    // The handle is one that every directory gives, whatever its permissions.
+    // A handle can be opened for every directory, whatever its permissions, so this lists it.
     list(&dir).map_err(failed(OpenStep::List))?;
     Ok(dir)
 }
 
-/// Reads the first name of `dir`. That takes the permissions to read and to search it.
+/// Reads the first name of `dir`, which needs the permissions to read and to search it.
 fn list(dir: &Dir) -> io::Result<()> {
     dir.entries()?.next().transpose().map(drop)
 }
 
-/// Returns whether an open directory was deleted. Its handle stays, and shows an empty directory.
+/// Returns whether an open directory was deleted. Its handle stays valid, and shows an empty directory.
 pub(super) fn is_deleted(dir: &Dir) -> bool {
     dir.dir_metadata().is_ok_and(|metadata| metadata.nlink() == 0)
 }
 
 impl OpenError {
-    /// Other failures of the system at `root`.
+    /// Creates the error for other failures of the system at `root`.
     pub(super) fn new(root: &Path, error: io::Error) -> OpenError {
         OpenError { root: root.to_owned(), step: OpenStep::Open, error }
     }
 
-    /// Returns the kind of the system's error, which tells whether another try may help.
+    /// Returns the kind of the system's error, which shows whether a retry may help.
     pub fn kind(&self) -> io::ErrorKind {
         self.error.kind()
     }

@@ -1,10 +1,10 @@
-//! Files that other programs execute or trust. Writing one of them is running a program later, as another user perhaps:
-//! git runs what `.git/config` names, an editor the tasks of a folder, a shell its profile. They are changed with an
-//! option of their own only.
+//! Files that other programs execute or trust. A process that writes one of them runs a program later, perhaps as
+//! another user: git runs commands in `.git/config`, an editor runs the tasks of a folder, a shell runs its profile.
+//! They are changed only with a special option.
 //!
-//! A path is judged by its names, as the caller wrote it and after links, together with the path of the folder itself.
-//! File systems that ignore case, some characters or the end of a name must not matter, so names are compared in a
-//! normal form.
+//! A path is checked by its names, as the caller wrote it and after links, together with the path of the folder
+//! itself. File systems may ignore case, some characters or the end of a name, so names are compared in a normal
+//! form.
 
 use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
@@ -15,7 +15,7 @@ use super::path::RelPath;
 use super::walk::{Walk, WalkFlow, WalkOptions};
 use super::{Files, FilesError, Result};
 
-/// Names of directories that are sensitive with all that is in them, and of files.
+/// Names of files, and of directories with all their content, that are sensitive.
 const NAMES: &[&str] = &[
     // Version control: hooks, and commands in the configuration.
     ".git",
@@ -87,7 +87,7 @@ const NAMES: &[&str] = &[
     ".ssh",
     "authorized_keys",
     "authorized_keys2",
-    // Tools that run what their configuration of a folder names.
+    // Tools that run commands from a configuration in a folder.
     ".cargo",
     ".circleci",
     ".gdbinit",
@@ -99,10 +99,10 @@ const NAMES: &[&str] = &[
     "mise.toml",
 ];
 
-/// The ends of the names of pipelines that a server of repositories runs.
+/// The ends of the names of pipelines that a repository server runs.
 const PIPELINES: [&str; 2] = ["-ci.yml", "-ci.yaml"];
 
-/// Names that are sensitive only one after the other.
+/// Names that are sensitive only in this order.
 const PATHS: &[[&str; 2]] = &[
     [".config", "autostart"],
     [".config", "direnv"],
@@ -117,14 +117,13 @@ const PATHS: &[[&str; 2]] = &[
     ["library", "launchagents"],
 ];
 
-/// The names that make a directory a git directory, whatever it is called: a bare repository, or one that a `.git` file
-/// leads to.
+/// The names in a git directory, whatever the directory is called: a bare repository, or the target of a `.git` file.
 const GIT_HEAD: &str = "HEAD";
 const GIT_DIRECTORIES: [&str; 2] = ["objects", "refs"];
 const GIT_COMMON: &str = "commondir";
 
 impl Files {
-    /// Fails if `path`, or `real`, the path that it leads to, is sensitive.
+    /// Fails if `path` or its target `real` is sensitive.
     pub(super) fn check_sensitive(&self, path: &RelPath, real: &Path) -> Result<()> {
         if self.options.write_sensitive {
             return Ok(());
@@ -137,8 +136,8 @@ impl Files {
         if sensitive { Err(FilesError::Sensitive { path: path.to_string() }) } else { Ok(()) }
     }
 
-    /// Fails if a directory that gets or gives up the name of `path` has something in it that is sensitive under this
-    /// name: `x/workflows` that is moved to `.github`.
+    /// Fails if a directory that gets or loses the name of `path` contains something that is sensitive under this
+    /// name, for example `x/workflows` that is moved to `.github`.
     pub(super) fn check_renamed_directory(&self, path: &RelPath, moved: &RelPath) -> Result<()> {
         if self.options.write_sensitive {
             return Ok(());
@@ -151,7 +150,7 @@ impl Files {
         Ok(())
     }
 
-    /// Fails if something below the directory `path` is sensitive, or there is too much in it to be sure.
+    /// Fails if something below the directory `path` is sensitive, or if there is too much in it to check.
     pub(super) fn check_sensitive_below(&self, path: &RelPath) -> Result<()> {
         if self.options.write_sensitive {
             return Ok(());
@@ -174,7 +173,7 @@ impl Files {
         }
     }
 
-    /// Returns the path after links, as far as it exists; the rest is left as it is.
+    /// Returns the path after links, as far as it exists, with the rest unchanged.
     fn resolve(&self, real: &Path) -> PathBuf {
         for existing in real.ancestors() {
             if let Ok(resolved) = self.root.canonicalize(existing) {
@@ -185,7 +184,7 @@ impl Files {
         real.to_owned()
     }
 
-    /// Returns whether a directory of the path is a git directory, or becomes one by the next name of the path.
+    /// Returns whether a directory of the path is a git directory, or becomes one with the next name of the path.
     fn is_in_git_directory(&self, resolved: &Path) -> bool {
         let mut above = PathBuf::from(".");
         for component in resolved.components() {
@@ -209,7 +208,7 @@ pub(super) fn is_sensitive_root(root: &Path) -> bool {
     has_sensitive_names(root) || root.ancestors().any(in_git_directory)
 }
 
-/// Returns whether `dir` is a git directory once it has the entry `added`.
+/// Returns whether `dir` is a git directory when it has the entry `added`.
 fn is_git_directory(dir: &Dir, added: &OsStr) -> bool {
     let added = normal(added);
     let has = |name: &str| name.to_lowercase() == added || dir.symlink_metadata(name).is_ok();
@@ -239,9 +238,9 @@ fn normal_names(path: &Path) -> Vec<String> {
     normals.collect()
 }
 
-/// Returns the form in which names are compared: in small letters, without the characters that HFS+ ignores, and
-/// without what Windows ignores (dots and spaces at the end, the name of a stream). `git~1` is the short name of
-/// `.git` there.
+/// Returns the form in which names are compared: in lower case, without the characters that HFS+ ignores, and without
+/// the parts that Windows ignores (dots and spaces at the end, the name of a stream). On Windows, `git~1` is the
+/// short name of `.git`.
 fn normal(name: &OsStr) -> String {
     let ignored = |c: &char| matches!(c, '\u{200c}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{206a}'..='\u{206f}' | '\u{feff}');
     let text: String = name.to_string_lossy().chars().filter(|c| !ignored(c)).collect();

@@ -54,7 +54,7 @@ impl Files {
         self.hash_file(&mut file, &metadata).map_err(|e| FilesError::from_io(&path.to_string(), &e))
     }
 
-    /// Returns the hash of a file just opened; none above the limit for writing.
+    /// Returns the hash of a file that was just opened; `None` above the limit for writing.
     pub(super) fn hash_file(&self, file: &mut File, metadata: &Metadata) -> std::io::Result<Option<String>> {
         let limit = self.limits().write_max;
         if metadata.len() > limit {
@@ -66,8 +66,8 @@ impl Files {
     }
 }
 
-/// Returns the hash of `bytes`, as in [`Stat::hash`]: the first half of a SHA-256, in hexadecimal. It guards against
-/// accidents, and a model has to copy it.
+/// Returns the hash of `bytes`, as in [`Stat::hash`]: the first half of a SHA-256, in hexadecimal. It is short,
+/// because it only detects accidents and a model has to copy it.
 pub(super) fn hash(bytes: &[u8]) -> String {
     let digest = ring::digest::digest(&SHA256, bytes);
     digest.as_ref()[..16].iter().map(|byte| format!("{byte:02x}")).collect()

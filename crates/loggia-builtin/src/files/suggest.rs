@@ -1,4 +1,4 @@
-//! "Did you mean": what an error of the operating system means, with the nearest path that does exist.
+//! "Did you mean": explains an error of the operating system, with the nearest existing path.
 
 use std::io;
 
@@ -7,10 +7,10 @@ use super::path::RelPath;
 use super::walk::{Walk, WalkFlow, WalkOptions};
 use super::{Files, Limits, root};
 
-/// Below this similarity (Jaro-Winkler, 0 to 1) two names are unrelated.
+/// The similarity (Jaro-Winkler, 0 to 1) below which two names are unrelated.
 const ALIKE: f64 = 0.85;
 
-/// Directory entries looked at for one suggestion.
+/// The number of directory entries that are examined for one suggestion.
 const LOOK_AT: usize = 5_000;
 
 impl Files {
@@ -33,8 +33,8 @@ impl Files {
         in_the_way.last().unwrap_or_else(|| path.clone()).to_string()
     }
 
-    /// Returns a path that exists and is like `path`: a name that is like the first missing one, or the same name in
-    /// another directory.
+    /// Returns an existing path that is similar to `path`: with a name that is similar to the first missing one, or
+    /// the same name in another directory.
     fn suggest(&self, path: &RelPath) -> Option<String> {
         let (directory, missing) = self.first_missing(path)?;
         if let Some(alike) = self.name_alike(&directory, missing.name()) {
@@ -47,7 +47,7 @@ impl Files {
         self.same_name_elsewhere(path.name())
     }
 
-    /// Returns the deepest parent directory of `path` that exists, and the missing path beneath it.
+    /// Returns the deepest existing parent directory of `path`, and the missing path below it.
     fn first_missing(&self, path: &RelPath) -> Option<(RelPath, RelPath)> {
         let mut missing = path.clone();
         loop {

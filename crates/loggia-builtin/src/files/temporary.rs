@@ -1,9 +1,9 @@
-//! Temporary files. New content is written beside its file and takes the name in one step, so that a reader sees
-//! the old content or the new and never a part, and a crash loses nothing.
+//! Temporary files. New content is written beside its file, and then gets the name in one step. So a reader sees
+//! either the old or the new content, never a part, and a crash loses nothing.
 //!
-//! A temporary file never grants more than the file it becomes: its mode is set when it is created, before it has
-//! content. It exists only while its directory is locked, so one that is found under the lock belongs to a process
-//! that has ended.
+//! A temporary file never grants more access than the file that it becomes: its mode is set when it is created,
+//! before it has content. It exists only while its directory is locked, so a temporary file that is found under the
+//! lock belongs to a process that has ended.
 
 use std::ffi::OsStr;
 use std::io::{self, Write as _};
@@ -11,10 +11,10 @@ use std::path::Path;
 
 use cap_std::fs::{Dir, File, Metadata, OpenOptions};
 
-/// Attempts to find a free name.
+/// The maximum number of attempts to find a free name.
 const ATTEMPTS: u32 = 100;
 
-/// A file that is removed on drop, unless it has taken its name.
+/// A file that is removed on drop, unless it got its final name.
 #[derive(Debug)]
 pub(super) struct TemporaryFile<'d> {
     dir: &'d Dir,
@@ -24,7 +24,7 @@ pub(super) struct TemporaryFile<'d> {
 }
 
 impl<'d> TemporaryFile<'d> {
-    /// Creates an empty file in `dir` that is to become a new file, or to take the place of `replaced`.
+    /// Creates an empty file in `dir` that will become a new file, or replace `replaced`.
     pub(super) fn create(dir: &'d Dir, replaced: Option<&Metadata>) -> io::Result<TemporaryFile<'d>> {
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
@@ -41,8 +41,8 @@ impl<'d> TemporaryFile<'d> {
         Err(io::Error::other("no name is free for a temporary file"))
     }
 
-    /// Writes the content, gives the file the owner and the mode of the file that it replaces, and waits until all
-    /// is on the disk.
+    /// Writes the content, sets the owner and the mode of the file that it replaces, and waits until all is on the
+    /// disk.
     pub(super) fn fill(&mut self, content: &[u8], replaced: Option<&Metadata>) -> io::Result<()> {
         self.file.write_all(content)?;
         if let Some(replaced) = replaced {
@@ -51,14 +51,14 @@ impl<'d> TemporaryFile<'d> {
         self.file.sync_all()
     }
 
-    /// Takes the name `name`, in place of the file that has it.
+    /// Renames the file to `name`, and replaces a file with this name.
     pub(super) fn replace(mut self, name: &OsStr) -> io::Result<()> {
         self.dir.rename(&self.name, self.dir, name)?;
         self.published = true;
         Ok(())
     }
 
-    /// Takes the name `name`; fails where the name is in use.
+    /// Renames the file to `name`. Fails if the name is used.
     pub(super) fn publish_new(mut self, name: &OsStr) -> io::Result<()> {
         rename_new(self.dir, self.name.as_ref(), self.dir, name)?;
         self.published = true;
@@ -69,7 +69,8 @@ impl<'d> TemporaryFile<'d> {
 impl Drop for TemporaryFile<'_> {
     fn drop(&mut self) {
         if !self.published {
-            // The failure that led here is the one to report; the next change in this directory tries again.
+            // The earlier failure is the one to report. The next change in this directory tries to remove the file
+            // again.
             let _ = self.dir.remove_file(&self.name);
         }
     }
@@ -79,7 +80,7 @@ fn name(attempt: u32) -> String {
     format!(".loggia-{}-{attempt}.tmp", std::process::id())
 }
 
-/// Returns whether `name` is one that [`TemporaryFile`] gives.
+/// Returns whether `name` is the name of a [`TemporaryFile`].
 pub(super) fn is_temporary(name: &OsStr) -> bool {
     let numbers = name.to_str().and_then(|name| name.strip_prefix(".loggia-")?.strip_suffix(".tmp"));
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -92,14 +93,14 @@ pub(super) fn remove_leftovers(dir: &Dir, most: usize) {
     for entry in entries.take(most).flatten() {
         let name = entry.file_name();
         if is_temporary(&name) && entry.file_type().is_ok_and(|kind| kind.is_file()) {
-            // One that cannot be removed is in no other file's place.
+            // A file that cannot be removed does no harm.
             let _ = dir.remove_file(&name);
         }
     }
 }
 
-/// Renames in one step, and fails where the new name is in use. Where the system cannot do that, the name is looked
-/// at just before.
+/// Renames in one step, and fails if the new name is used. If the system cannot do that, the name is checked just
+/// before.
 pub(super) fn rename_new(from_dir: &Dir, from: &Path, to_dir: &Dir, to: &OsStr) -> io::Result<()> {
     match rename_without_replacing(from_dir, from, to_dir, to) {
         Err(e) if matches!(e.kind(), io::ErrorKind::Unsupported | io::ErrorKind::InvalidInput) => {}
@@ -132,7 +133,7 @@ mod attributes {
     use cap_std::fs::PermissionsExt as _;
     use cap_std::fs::{File, Metadata, MetadataExt as _, OpenOptions, OpenOptionsExt as _, Permissions};
 
-    /// A new file has at most what the replaced one grants its owner.
+    /// A new file grants at most the access that the replaced one grants its owner.
     pub(super) fn restrict(options: &mut OpenOptions, replaced: &Metadata) {
         options.mode(replaced.mode() & 0o600);
     }
@@ -145,8 +146,9 @@ mod attributes {
         file.set_permissions(Permissions::from_mode(mode))
     }
 
-    /// Returns the mode of the file that takes the place of one with the mode `replaced`. A group that did not have
-    /// the file gets no more than everyone has. Like the kernel after a write, it drops set-user-ID and set-group-ID.
+    /// Returns the mode of the file that replaces one with the mode `replaced`. A group that the replaced file did
+    /// not have gets only the permissions of all users. Set-user-ID and set-group-ID are dropped, as the kernel does
+    /// after a write.
     pub(super) fn mode(replaced: u32, owner_kept: bool, group_kept: bool) -> u32 {
         let mode = replaced & 0o1777;
         let everyone = mode & 0o007;

@@ -1,13 +1,14 @@
-//! `file:` URIs of a folder: which path one names, and how a path is written as one.
+//! The `file:` URIs of a folder: finds the path of a URI, and writes a path as a URI.
 //!
-//! A scope rule of the gateway judges the same normal form ([`NormalUri`]), so no spelling of a URI leads to a file
-//! that the rule did not see.
+//! Scope rules of the gateway use the same normal form ([`NormalUri`]), so no spelling of a URI leads to a file that
+//! a rule did not check.
 
 use std::path::Path;
 
 use loggia::wire::uri::{AmbiguousUri, NormalUri, encode_segment};
 
-/// Returns the path, relative or absolute without its first slash, that a `file:` URI names; else why it names none.
+/// Returns the path of a `file:` URI: relative, or absolute without its first slash. The error is the reason why
+/// there is none.
 pub(super) fn path_of(uri: &str) -> Result<String, &'static str> {
     let normal = NormalUri::parse(uri).map_err(AmbiguousUri::reason)?;
     match () {
@@ -25,8 +26,8 @@ pub(super) fn uri(path: &str) -> String {
     format!("file:///{}", segments.join("/"))
 }
 
-/// Returns the beginnings of URIs that mean the same as `file:///` for the server of this folder: its absolute path,
-/// as given and without symbolic links.
+/// Returns the prefixes of URIs that mean the same as `file:///` for the server of this folder: its absolute path, as
+/// given and without symbolic links.
 pub fn root_uris(root: &Path) -> Vec<String> {
     let roots = [std::path::absolute(root), std::fs::canonicalize(root)];
     let texts = roots.iter().flatten().filter_map(|root| root.to_str());

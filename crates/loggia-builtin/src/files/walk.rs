@@ -1,6 +1,6 @@
-//! Walking the folder: depth first, names in order, links not followed, each directory opened beneath its
-//! parent's handle. A cursor is a path; the walk goes on after it, so that pages are stable while files come and go.
-//! A walk that stops early knows the last path it passed, so that another can go on from there.
+//! Walks the folder: depth first, names in order, without following links, each directory opened below its parent's
+//! handle. A cursor is a path, and the walk continues after it, so that pages are stable while files are created and
+//! deleted. A walk that stops early returns the last path, so that another one can continue there.
 
 use std::cmp::Ordering;
 use std::ffi::OsStr;
@@ -21,7 +21,7 @@ use names::{ChunkStart, EntryName, NameChunk};
 
 pub(super) use names::first_names;
 
-/// The deepest directory below the start that is entered. Each level keeps a handle open.
+/// The maximum depth below the start that is entered. Each level keeps a handle open.
 const MAX_DEPTH: usize = 100;
 
 /// The directory, depth and filters of a walk.
@@ -29,20 +29,20 @@ const MAX_DEPTH: usize = 100;
 pub(super) struct WalkOptions {
     /// True if names that begin with a dot are shown.
     pub(super) hidden: bool,
-    /// True if what a `.gitignore` excludes is shown.
+    /// True if paths that a `.gitignore` excludes are shown.
     pub(super) ignored: bool,
     /// The number of levels to show; `None` for all.
     pub(super) depth: Option<usize>,
-    /// The walk goes on after this path.
+    /// The path after which the walk continues.
     pub(super) after: Option<String>,
 }
 
 /// An entry that a walk found.
 pub(super) struct FoundEntry<'d> {
-    /// Its path from the root. Where the name is not UTF-8, a replacement character stands in.
+    /// Its path from the root. If the name is not UTF-8, it contains replacement characters.
     pub(super) path: String,
     pub(super) kind: Kind,
-    /// The directory it is in, by handle.
+    /// The handle of its directory.
     pub(super) dir: &'d Dir,
     /// Its name in that directory.
     pub(super) os_name: &'d OsStr,
@@ -54,30 +54,30 @@ impl FoundEntry<'_> {
     }
 }
 
-/// The decision of a visitor to continue the walk or to stop it.
+/// The decision of a visitor: continue or stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum WalkFlow {
     Continue,
     Stop,
 }
 
-/// The function that a walk calls for each entry. It may spend from the walk's budget.
+/// The function that a walk calls for each entry. It may use the walk's budget.
 pub(super) type WalkVisitor<'v> = dyn FnMut(FoundEntry<'_>, &mut Budget) -> WalkFlow + 'v;
 
-/// A walk, and what it counts.
+/// A walk with its counters.
 pub(super) struct Walk {
     options: WalkOptions,
     pub(super) budget: Budget,
     ignored: IgnoreRules,
-    /// Hidden and ignored entries that were left out.
+    /// The number of hidden and ignored entries that were left out.
     pub(super) left_out: usize,
-    /// Directories that could not be opened or read.
+    /// The number of directories that could not be opened or read.
     pub(super) not_entered: usize,
-    /// Directories below [`MAX_DEPTH`].
+    /// The number of directories below [`MAX_DEPTH`].
     too_deep: usize,
     /// The last path that was visited or left out.
     passed: Option<String>,
-    /// The names that may be in memory, and those that are.
+    /// The number of names that may be in memory, and the number of those that are.
     most_held: usize,
     held: usize,
     /// The error, if the first folder could not be read.
@@ -100,7 +100,7 @@ impl Walk {
         }
     }
 
-    /// Visits everything below the directory `start`, until told to stop or the budget is spent.
+    /// Visits everything below the directory `start`, until the visitor stops or the budget is used up.
     pub(super) fn run(&mut self, files: &Files, start: &RelPath, visit: &mut WalkVisitor<'_>) -> Result<()> {
         let dir = files.open_dir(start)?;
         if !self.options.ignored {
@@ -115,12 +115,12 @@ impl Walk {
         }
     }
 
-    /// Returns the cursor with which another walk goes on, where this one ended because the budget was spent.
+    /// Returns the cursor with which another walk continues, if this one ended because the budget was used up.
     pub(super) fn cursor(&self) -> Option<String> {
         self.passed.clone().filter(|_| self.budget.spent().is_some())
     }
 
-    /// Returns whether the walk left something out because the budget was spent or a directory was too deep.
+    /// Returns whether the walk left something out because the budget was used up or a directory was too deep.
     pub(super) fn is_incomplete(&self) -> bool {
         self.budget.spent().is_some() || self.too_deep > 0
     }
@@ -184,12 +184,12 @@ impl Walk {
         WalkFlow::Continue
     }
 
-    /// Half of the names for which there is room, so that the directories below have some as well.
+    /// Returns half of the number of names for which there is room, so that the directories below have room, too.
     fn chunk_size(&self) -> usize {
         (self.most_held.saturating_sub(self.held) / 2).max(self.most_held / MAX_DEPTH).max(1)
     }
 
-    /// A directory that cannot be read is left out, unless it is the one that was asked for.
+    /// Leaves out a directory that cannot be read, unless it is the requested one.
     fn unread(&mut self, error: io::Error) -> WalkFlow {
         if self.passed.is_none() && self.held == 0 {
             self.failed = Some(error);
@@ -226,7 +226,7 @@ impl Walk {
     ) -> WalkFlow {
         let path = path::join(at, &name.text);
         let place = CursorPosition::of(&path, self.options.after.as_deref());
-        // Entries before the cursor cost nothing, so that each page gets further than the one before.
+        // Entries before the cursor do not count, so that each page gets further than the previous one.
         if place == CursorPosition::After && self.budget.entry().is_err() {
             return WalkFlow::Stop;
         }
@@ -283,9 +283,9 @@ impl Walk {
 /// The position of a path relative to the cursor, in the order of the walk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum CursorPosition {
-    /// It was shown on an earlier page, with all below it.
+    /// It was shown on an earlier page, with everything below it.
     Before,
-    /// It was shown on an earlier page, but not all below it.
+    /// It was shown on an earlier page, but not everything below it.
     On,
     After,
 }

@@ -1,4 +1,4 @@
-//! Writing a whole file.
+//! Writes a whole file.
 
 use std::io;
 
@@ -15,11 +15,11 @@ use super::{Files, FilesError, Kind, Result, stat};
 pub struct WriteRequest {
     /// The file. Missing parent directories are created.
     pub path: String,
-    /// All of its content.
+    /// The whole content.
     pub content: Vec<u8>,
-    /// True if a file that exists may be replaced.
+    /// True if an existing file may be replaced.
     pub overwrite: bool,
-    /// The hash of the content that the caller means to replace.
+    /// The hash of the content that the caller wants to replace.
     pub if_unchanged: Option<String>,
 }
 
@@ -58,7 +58,7 @@ impl Files {
         })
     }
 
-    /// Locks the place that the path leads to. Missing parent directories are created, unless a file has to be there.
+    /// Locks the place of the path. Missing parent directories are created, unless the file must exist.
     fn place_to_write(
         &self,
         change: &ChangePermit<'_>,
@@ -76,7 +76,7 @@ impl Files {
         }
     }
 
-    /// Returns the file that is there now, if it may be replaced.
+    /// Returns the existing file, if it may be replaced.
     fn before_write(
         &self,
         change: &ChangePermit<'_>,

@@ -1,4 +1,4 @@
-//! Converts file content to content blocks: text as text, pictures as pictures, other bytes as a resource.
+//! Converts file content to content blocks: text, pictures, and other bytes as a resource.
 
 use std::fmt::Write as _;
 
@@ -103,7 +103,7 @@ pub(super) fn contents(uri: &str, mime_type: &str, content: Content) -> Resource
     contents.mime_type(mime_type)
 }
 
-/// Returns the facts that a model needs beside the content, in one line.
+/// Returns the facts that a model needs in addition to the content, in one line.
 fn facts(read: &ReadResult) -> String {
     let mut facts = format!("({}, {} bytes", read.path, read.size);
     if let Some((first, last)) = read.lines {

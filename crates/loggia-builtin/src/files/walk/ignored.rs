@@ -1,9 +1,9 @@
-//! The rules of `.gitignore` files. They are read through the walk's own directory handles; the rules and
-//! their order of precedence are git's, by the `ignore` crate.
+//! The rules of `.gitignore` files. They are read with the walk's own directory handles. The crate `ignore`
+//! implements git's rules and their precedence.
 //!
-//! Compiled rules need a hundred times the memory of their text, and each file with rules needs some more while it
-//! is matched. So the rules that apply at once are bounded in number and bytes, and the files in number; a walk says
-//! when it left some out.
+//! Compiled rules need a hundred times the memory of their text, and each file with rules needs more while it is
+//! matched. So the number and bytes of the rules that apply together are bounded, and the number of files. A walk
+//! says when it left out some rules.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -15,16 +15,16 @@ use super::super::path::RelPath;
 use super::super::{Files, open_regular};
 use crate::glob;
 
-/// The most rules that apply at once.
+/// The maximum number of rules that apply together.
 const MAX_RULES: usize = 4_000;
 
-/// The most bytes of rules that apply at once.
+/// The maximum number of bytes of rules that apply together.
 const MAX_BYTES: usize = 128 << 10;
 
-/// The most directories whose rules apply at once.
+/// The maximum number of directories whose rules apply together.
 const MAX_DIRECTORIES: usize = 16;
 
-/// The rules in force, from the root to the directory where the walk is.
+/// The current rules, from the root to the current directory of the walk.
 #[derive(Default)]
 pub(super) struct IgnoreRules {
     levels: Vec<IgnoreLevel>,
@@ -33,13 +33,13 @@ pub(super) struct IgnoreRules {
 }
 
 struct IgnoreLevel {
-    /// The number of bytes of a path that name this level's directory, with the slash after it.
+    /// The length of the path of this level's directory, with the slash after it.
     prefix: usize,
     rules: Gitignore,
     size: RuleSize,
 }
 
-/// The amount of rules that counts against the bounds.
+/// The amount of rules that counts for the bounds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct RuleSize {
     rules: usize,
@@ -77,19 +77,19 @@ impl IgnoreRules {
         self.levels.push(IgnoreLevel { prefix, rules, size });
     }
 
-    /// Leaves the directory entered last.
+    /// Leaves the directory that was entered last.
     pub(super) fn pop(&mut self) {
         self.levels.pop();
     }
 
-    /// Returns whether the path is excluded. The deepest directory with an opinion decides.
+    /// Returns whether the path is excluded. The deepest directory with a matching rule decides.
     pub(super) fn contains(&self, path: &str, name: &str, is_dir: bool) -> bool {
         let levels = self.levels.iter().rev();
         let decided = levels.map(|level| level.rules.matched(Path::new(&path[level.prefix..]), is_dir));
         name == ".git" || decided.into_iter().find(|m| !m.is_none()).is_some_and(|m| m.is_ignore())
     }
 
-    /// Says which rules do not apply, if any.
+    /// Returns a text about the rules that do not apply, if there are any.
     pub(super) fn note(&self) -> Option<String> {
         let first = self.incomplete.as_ref()?;
         Some(format!(
@@ -109,7 +109,7 @@ impl IgnoreRules {
     }
 }
 
-/// Returns the lines of the `.gitignore` in `dir`, as many as can apply, and whether these are all.
+/// Returns the lines of the `.gitignore` in `dir` that can apply, and whether these are all.
 fn text(dir: &Dir) -> Option<(String, bool)> {
     let (file, metadata) = open_regular(dir, Path::new(".gitignore")).ok()?;
     if !metadata.is_file() {
@@ -119,13 +119,13 @@ fn text(dir: &Dir) -> Option<(String, bool)> {
     file.take(MAX_BYTES as u64 + 1).read_to_end(&mut text).ok()?;
     let whole = text.len() <= MAX_BYTES;
     if !whole {
-        // The last line may have been cut, and would then be another rule.
+        // The last line may have been cut, which would change its meaning.
         text.truncate(text.iter().rposition(|byte| *byte == b'\n').unwrap_or_default());
     }
     Some((String::from_utf8_lossy(&text).into_owned(), whole))
 }
 
-/// Compiles the rules for which there is room. Says how much of it they take, and whether these are all.
+/// Compiles the rules for which there is room. Returns their size, and whether these are all.
 fn compile(text: &str, room: RuleSize) -> (Gitignore, RuleSize, bool) {
     let mut builder = GitignoreBuilder::new("");
     let mut size = RuleSize::default();
@@ -140,7 +140,7 @@ fn compile(text: &str, room: RuleSize) -> (Gitignore, RuleSize, bool) {
             complete = false;
             continue;
         }
-        // A line that does not parse is git's to complain about; the others still count.
+        // A line that cannot be parsed is ignored; the others apply.
         let _ = builder.add_line(None, line);
         size = RuleSize { rules: size.rules + 1, bytes: size.bytes + line.len(), directories: 1 };
     }

@@ -1,7 +1,7 @@
-//! The names of one directory in order, a chunk at a time.
+//! Reads the names of one directory in order, one chunk at a time.
 //!
-//! A directory gives its names in no order, and may have more of them than fit in memory. So each chunk reads the
-//! directory again and keeps the first names that come after the chunk before.
+//! A directory returns its names without order, and may have more than fit in memory. So each chunk reads the
+//! directory again and keeps the first names after the previous chunk.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -12,16 +12,16 @@ use cap_std::fs::Dir;
 use super::super::Kind;
 use super::super::budget::Budget;
 
-/// A name in a directory. Names are ordered by the text that is shown.
+/// A name in a directory. Names are ordered by the shown text.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct EntryName {
-    /// The name, with a replacement character where it is not UTF-8.
+    /// The name, with replacement characters if it is not UTF-8.
     pub(super) text: String,
-    /// The name itself, where it is not UTF-8.
+    /// The name itself, if it is not UTF-8.
     raw: Option<OsString>,
 }
 
-/// The place in a directory where a chunk begins.
+/// The position in a directory at which a chunk begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ChunkStart {
     First,
@@ -31,11 +31,11 @@ pub(super) enum ChunkStart {
     After(EntryName),
 }
 
-/// Names that follow each other.
+/// Consecutive names.
 #[derive(Debug, Default)]
 pub(super) struct NameChunk {
     pub(super) names: BTreeMap<EntryName, Kind>,
-    /// True if there are names after these.
+    /// True if there are further names.
     pub(super) more: bool,
 }
 
@@ -53,7 +53,7 @@ impl EntryName {
 }
 
 impl ChunkStart {
-    /// Returns the start in the directory `at` of a walk that goes on after the path `cursor`.
+    /// Returns the start in the directory `at` of a walk that continues after the path `cursor`.
     pub(super) fn below(at: &str, cursor: Option<&str>) -> ChunkStart {
         let Some(cursor) = cursor else { return ChunkStart::First };
         let rest = if at.is_empty() {
@@ -77,8 +77,8 @@ impl ChunkStart {
 }
 
 impl NameChunk {
-    /// Reads the first `most` names of `dir` from `start`. Empty once the budget is spent: what was read by then
-    /// may not be the first names.
+    /// Reads the first `most` names of `dir` from `start`. Returns none if the budget is used up, because the names
+    /// that were read may not be the first ones.
     pub(super) fn read(
         dir: &Dir,
         start: &ChunkStart,
@@ -110,7 +110,7 @@ impl NameChunk {
         self.names.insert(name, kind());
     }
 
-    /// Returns the start of the chunk after this one, if there is one.
+    /// Returns the start of the next chunk, if there is one.
     pub(super) fn next(mut self) -> Option<ChunkStart> {
         let (last, _) = self.names.pop_last().filter(|_| self.more)?;
         Some(ChunkStart::After(last))
