@@ -1,5 +1,5 @@
-//! Sign-in at `loggia up --auth` as people meet it: a browser walks through the pages, and other people's clients
-//! sign in with it. Where there is no browser the clients still do, with requests in its place.
+//! The sign-in at `loggia up --auth` with a browser, which goes through the pages, and with other clients. If there
+//! is no browser, the clients sign in with requests instead.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -19,7 +19,7 @@ pub(crate) fn run() -> Outcome {
     }
 }
 
-/// Installs Chromium where that can be done.
+/// Installs Chromium if that is possible.
 pub(crate) fn install() -> Result<(), String> {
     debian::install("chromium", chromium().is_some())
 }
@@ -30,7 +30,7 @@ fn chromium() -> Option<PathBuf> {
 
 fn sign_in() -> Result<Finished, String> {
     let work = paths::fresh("browser")?;
-    // By another name of this machine, so that browsers keep its cookies apart.
+    // The other name of this machine makes browsers separate its cookies.
     let vendor = up(&work, "vendor", "localhost", "")?;
     let own = format!(
         "[connectors.vendor]\nkind = \"remote\"\nurl = {}\ncredentials = \"person\"\n",
@@ -49,8 +49,8 @@ fn sign_in() -> Result<Finished, String> {
     run.env("PYTHONPATH", peers::python_packages()).limit(LIMIT).finish()
 }
 
-/// Creates a `loggia up` to be started, which serves the fixture and more to people who signed in, with everything it
-/// keeps in a folder of its own.
+/// Creates the command of a `loggia up` that serves the fixture and more to signed-in users, and keeps all data in a
+/// folder of its own.
 fn up(work: &Path, name: &str, host: &str, more: &str) -> Result<Value, String> {
     let (work, port) = (work.join(name), free_port()?);
     let base = format!("http://{host}:{port}");
@@ -77,7 +77,7 @@ fn up(work: &Path, name: &str, host: &str, more: &str) -> Result<Value, String> 
     Ok(json!({ "command": command, "url": format!("{base}/mcp") }))
 }
 
-/// Creates a check for each line that the driver printed.
+/// Returns the outcome, with a check for each line that the driver printed.
 fn outcome(finished: &Finished) -> Outcome {
     let mut outcome = Outcome::default();
     let lines = finished.stdout.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());

@@ -1,4 +1,4 @@
-//! The stages that are Cargo's: formatting, lints, documentation, tests, fuzz targets and examples.
+//! The stages that use Cargo: formatting, lints, documentation, tests, fuzz targets and examples.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,15 +10,15 @@ use crate::outcome::Outcome;
 use crate::postgres::{self, Cluster};
 use crate::{paths, peers};
 
-/// How long each fuzz target runs.
+/// The time of each fuzz target, in seconds.
 const FUZZ_SECONDS: u64 = 10;
-/// How long an example may take.
+/// The time limit of an example.
 const EXAMPLE_LIMIT: Duration = Duration::from_secs(60);
 
-/// The crates with a workspace of their own. They share the target directory with ours.
+/// The crates with a workspace of their own. They share the target directory.
 const OUTSIDE: &[&str] = &["fuzz/Cargo.toml", "bench/micro/Cargo.toml"];
 
-/// The programs other stages start.
+/// The programs that other stages start.
 const PROGRAMS: &[&str] = &["loggia-cli", "everything-server", "everything-client", "interop-client"];
 
 pub(crate) fn fmt() -> Outcome {
@@ -34,7 +34,7 @@ pub(crate) fn clippy() -> Outcome {
         let args =
             ["check", "--all-targets", "--locked", "--quiet", "--manifest-path", manifest, "--target-dir"];
         let run = Run::cargo(&name).args(args).arg(paths::target());
-        // Nothing is linked: the build script of libfuzzer-sys need not compile its C++.
+        // Nothing is linked, so the build script of libfuzzer-sys need not compile its C++.
         outcome.add(one(&name, run.env("CUSTOM_LIBFUZZER_PATH", "/unused/libfuzzer.a")));
     }
     outcome
@@ -45,7 +45,7 @@ pub(crate) fn docs() -> Outcome {
     one("cargo doc", run.env("RUSTDOCFLAGS", "-D warnings"))
 }
 
-/// Unit and integration tests with nextest where it is installed, and the documentation's snippets.
+/// Runs unit and integration tests, with nextest if it is installed, and the documentation's snippets.
 pub(crate) fn unit() -> Outcome {
     let mut outcome = Outcome::default();
     let cluster = Cluster::start().unwrap_or_else(|message| {
@@ -67,7 +67,7 @@ pub(crate) fn unit() -> Outcome {
     outcome
 }
 
-/// Runs the tests that need a real authorization server, npm's.
+/// Runs the tests that need the real authorization server from npm.
 pub(crate) fn sign_in() -> Outcome {
     let binaries = ["--test", "client", "--test", "resource_real", "--test", "server"];
     let tests =
@@ -81,13 +81,13 @@ pub(crate) fn sign_in() -> Outcome {
     }
 }
 
-/// Builds the programs that the later stages start.
+/// Builds the programs that later stages start.
 pub(crate) fn release() -> Result<(), String> {
     let packages = PROGRAMS.iter().flat_map(|name| ["--package", name]);
     Run::cargo("release").args(["build", "--release", "--quiet"]).args(packages).finish()?.check()
 }
 
-/// Runs each example to its end; it has to end by itself, and well.
+/// Runs each example until it ends, which it must do itself and with success.
 pub(crate) fn examples() -> Outcome {
     let packages = match members_below("examples") {
         Ok(packages) => packages,
@@ -105,9 +105,9 @@ pub(crate) fn examples() -> Outcome {
     outcome
 }
 
-/// Runs each fuzz target on mutated seeds, then for a few seconds with libFuzzer. Coverage feedback needs only
-/// code generation flags of the stable compiler, so neither nightly nor cargo-fuzz has to be installed; libFuzzer
-/// itself needs a C++ compiler, and is left out if there is none.
+/// Runs each fuzz target on mutated seeds, and then for a few seconds with libFuzzer. Coverage feedback needs only
+/// flags of the stable compiler, so neither nightly nor cargo-fuzz is needed. libFuzzer itself needs a C++ compiler,
+/// and is left out if there is none.
 pub(crate) fn fuzz() -> Outcome {
     let mut outcome = fuzz_tests();
     if !Run::new("c++", "cxx-version").arg("--version").finish().is_ok_and(|ran| ran.is_ok()) {
@@ -164,7 +164,7 @@ fn fuzz_build() -> Run {
         -Cllvm-args=-sanitizer-coverage-trace-compares";
     Run::cargo("fuzz-build")
         .args(["build", "--quiet", "--release", "--bins", "--manifest-path", "fuzz/Cargo.toml"])
-        // Named, so that the flags below do not reach build scripts.
+        // The target is named, so that the flags below do not apply to build scripts.
         .args(["--target", &host()])
         .arg("--target-dir")
         .arg(fuzz_target_dir())
@@ -190,7 +190,7 @@ fn fuzz_targets() -> Result<Vec<String>, String> {
     if names.is_empty() { Err(format!("{} holds no target", dir.display())) } else { Ok(names) }
 }
 
-/// What `cargo metadata` says of the workspace, without dependencies from elsewhere.
+/// Returns the output of `cargo metadata` for the workspace, without other dependencies.
 pub(crate) fn metadata() -> Result<Value, String> {
     let run = Run::cargo("metadata").args(["metadata", "--format-version", "1", "--no-deps"]).finish()?;
     run.check()?;
@@ -242,8 +242,8 @@ fn cargo_test(log: &str, what: &[&str], prepared: impl FnOnce(Run) -> Run) -> Ou
     }
 }
 
-/// Creates a run whose tests were counted from its output; a bad end that no counted test explains is one more
-/// failure.
+/// Returns the outcome of a run whose tests were counted from its output. A failure of the run without a failed test
+/// counts as one more failure.
 fn counted(name: &str, finished: &Finished, (passed, failed): (usize, usize)) -> Outcome {
     let mut outcome = Outcome { passed, failed, ..Outcome::default() };
     if failed > 0 {
@@ -254,7 +254,8 @@ fn counted(name: &str, finished: &Finished, (passed, failed): (usize, usize)) ->
     outcome
 }
 
-/// Passed and failed from nextest's line `Summary [ 1.2s] 5 tests run: 3 passed, 1 failed, 1 timed out, 0 skipped`.
+/// Returns the passed and failed tests of nextest's line `Summary [ 1.2s] 5 tests run: 3 passed, 1 failed, 1 timed
+/// out, 0 skipped`.
 fn nextest_counts(output: &str) -> (usize, usize) {
     let Some(line) = output.lines().rev().find(|line| line.trim_start().starts_with("Summary [")) else {
         return (0, 0);
@@ -275,7 +276,7 @@ fn nextest_counts(output: &str) -> (usize, usize) {
     (passed, failed)
 }
 
-/// Passed and failed added up over libtest's lines `test result: ok. 3 passed; 0 failed; …`.
+/// Returns the sums of passed and failed tests in libtest's lines `test result: ok. 3 passed; 0 failed; …`.
 fn libtest_counts(output: &str) -> (usize, usize) {
     let lines = output.lines().filter(|line| line.starts_with("test result: "));
     lines.fold((0, 0), |(passed, failed), line| {

@@ -1,5 +1,5 @@
-//! Running other programs: output to a log file, no standard input, a time limit after which the whole process
-//! group dies, so that nothing a stage starts outlives it.
+//! Runs other programs: the output goes to a log file, there is no standard input, and after the time limit the whole
+//! process group is killed, so that nothing outlives its stage.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::paths;
 
-/// The variables that the gateway hands on to the servers it starts.
+/// The variables that the gateway passes to the servers that it starts.
 const INHERITED: &[&str] = &[
     "HOME",
     "LANG",
@@ -30,7 +30,7 @@ const INHERITED: &[&str] = &[
 ];
 const POLL: Duration = Duration::from_millis(20);
 
-/// A program about to be run.
+/// A program to run.
 #[derive(Debug)]
 pub(crate) struct Run {
     command: Command,
@@ -39,14 +39,14 @@ pub(crate) struct Run {
     limit: Duration,
 }
 
-/// What a program left behind.
+/// The result of a program.
 #[derive(Debug)]
 pub(crate) struct Finished {
-    /// `None` when the time limit ended it.
+    /// The exit status; `None` if the time limit ended it.
     pub(crate) status: Option<ExitStatus>,
-    /// What it wrote on standard output.
+    /// Its standard output.
     pub(crate) stdout: String,
-    /// What it wrote on standard error.
+    /// Its standard error.
     pub(crate) stderr: String,
     log: PathBuf,
     program: OsString,
@@ -54,7 +54,7 @@ pub(crate) struct Finished {
 }
 
 impl Run {
-    /// `program`, logging to `target/xtask/logs/{log}.out` and `.err`.
+    /// Creates a run of `program`, with the logs `target/xtask/logs/{log}.out` and `.err`.
     pub(crate) fn new(program: impl AsRef<OsStr>, log: &str) -> Self {
         let mut command = Command::new(program.as_ref());
         command.current_dir(paths::root()).stdin(Stdio::null());
@@ -62,7 +62,7 @@ impl Run {
         Self { command, program, log: log.replace(['/', ' '], "-"), limit: Duration::from_secs(1800) }
     }
 
-    /// Cargo, the one that runs this program.
+    /// Creates a run of Cargo, the one that runs this program.
     pub(crate) fn cargo(log: &str) -> Self {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         Self::new(cargo, log).env("CARGO_TERM_COLOR", "never")
@@ -87,7 +87,7 @@ impl Run {
         self
     }
 
-    /// Leaves out all variables except those that the gateway hands on to a server.
+    /// Removes all variables except those that the gateway passes to a server.
     pub(crate) fn only_inherited_env(mut self) -> Self {
         self.command.env_clear();
         self.command.envs(INHERITED.iter().filter_map(|name| Some((*name, std::env::var_os(name)?))));
@@ -104,7 +104,7 @@ impl Run {
         self
     }
 
-    /// Runs the program to its end, or to the time limit.
+    /// Runs the program until it ends, or until the time limit.
     pub(crate) fn finish(self) -> Result<Finished, String> {
         let limit = self.limit;
         let mut daemon = self.start()?;
@@ -154,17 +154,17 @@ impl Run {
 }
 
 impl Finished {
-    /// Returns whether the program ended by itself and well.
+    /// Returns whether the program ended itself and with success.
     pub(crate) fn is_ok(&self) -> bool {
         self.status.is_some_and(|status| status.success())
     }
 
-    /// Nothing, or what went wrong with the end of the log.
+    /// Returns an error with the end of the log if the program failed.
     pub(crate) fn check(&self) -> Result<(), String> {
         if self.is_ok() { Ok(()) } else { Err(self.complaint()) }
     }
 
-    /// How the program ended, and the end of what it wrote.
+    /// Returns how the program ended, and the end of its output.
     pub(crate) fn complaint(&self) -> String {
         let how = match self.status {
             Some(status) => format!("{} ended with {status}", self.program.display()),
@@ -184,7 +184,7 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
-    /// Waits until something listens at `address`.
+    /// Waits until a program listens on `address`.
     pub(crate) fn wait_for_port(&mut self, address: SocketAddr, limit: Duration) -> Result<(), String> {
         let start = Instant::now();
         while TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_err() {
@@ -208,7 +208,7 @@ impl Daemon {
         !matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Returns the end of what the program wrote on standard error.
+    /// Returns the end of the program's standard error.
     pub(crate) fn tail(&self) -> String {
         tail(&read(&self.log, "err"), 20)
     }
@@ -240,7 +240,7 @@ impl Drop for Daemon {
     }
 }
 
-/// Creates a port of the loopback address that was free a moment ago.
+/// Returns a free port of the loopback address.
 pub(crate) fn free_port() -> Result<u16, String> {
     TcpListener::bind("127.0.0.1:0")
         .and_then(|listener| listener.local_addr())

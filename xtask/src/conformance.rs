@@ -1,7 +1,7 @@
-//! The official conformance suite against our everything-server and everything-client. The suite is easy to
-//! please, so what it wrote is judged again here: a warning or a skipped check counts as failed, every required
-//! scenario has to have run, every check that ever passed has to be there again (`conformance/checks.json`), the
-//! server has to be alive at the end, and each client has to have finished by itself.
+//! The official conformance suite against everything-server and everything-client. The suite accepts much, so its
+//! output is checked again here: a warning or a skipped check counts as failed, every required scenario must have
+//! run, every check that ever passed must be there again (`conformance/checks.json`), the server must be alive at the
+//! end, and each client must have ended itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -16,10 +16,10 @@ use crate::{paths, peers};
 
 const REVISIONS: &[&str] = &["2025-11-25", "2026-07-28"];
 const LIMIT: Duration = Duration::from_secs(600);
-/// The last line a client that did what its scenario wants writes on standard output.
+/// The last line on standard output of a client that did what its scenario requires.
 const CLIENT_DONE: &str = "everything-client: done";
 
-/// Scenarios beyond the required ones that have to have run.
+/// Scenarios that must run in addition to the required ones.
 const ADDITIONAL: &[(&str, Leg)] = &[
     ("json-schema-2020-12", Leg::Server),
     ("server-sse-polling", Leg::Server),
@@ -39,11 +39,11 @@ const ADDITIONAL: &[(&str, Leg)] = &[
     ("authorization-code-grant", Leg::Authorization),
 ];
 
-/// What the suite runs and we do not count yet, by the beginning of the scenario's name.
+/// Scenarios that the suite runs but that are not counted yet, by the beginning of their names.
 const LATER: &[(&str, &str)] =
     &[("tasks-", "the tasks extension comes later"), ("sep-2640-", "the skills extension comes later")];
 
-/// Checks that are skipped by right: scenario, the check's name, reason.
+/// Checks that may be skipped: scenario, name of the check, reason.
 const SKIPPED: &[(&str, &str, &str)] = &[
     ("http-standard-headers", "ClientMcpMethodHeader_initialize", "the modern revision has no initialize"),
     ("http-standard-headers", "ClientMcpMethodHeader_notifications_initialized", "it has no initialize"),
@@ -74,7 +74,7 @@ struct Invocation {
     selection: Vec<String>,
 }
 
-/// What the suite recorded for one scenario.
+/// The record of the suite for one scenario.
 struct Recorded {
     checks: Vec<Value>,
     stdout: Option<String>,
@@ -89,7 +89,7 @@ pub(crate) fn all() -> Outcome {
     run(&[])
 }
 
-/// `cargo xtask conformance [server|client|authorization] [--filter SCENARIO] [--bless]`.
+/// Runs `cargo xtask conformance [server|client|authorization] [--filter SCENARIO] [--bless]`.
 pub(crate) fn run(args: &[String]) -> Outcome {
     let filter = args.iter().position(|arg| arg == "--filter").and_then(|at| args.get(at + 1)).cloned();
     let only = |leg: &str| args.first().is_none_or(|first| first.starts_with("--") || first == leg);
@@ -144,7 +144,7 @@ fn invocations(leg: Leg, filter: Option<&str>) -> Vec<Invocation> {
         selection: selection.iter().map(|&part| part.to_owned()).collect(),
     };
     if leg == Leg::Authorization {
-        // Its scenarios build on one another and know no revision.
+        // Its scenarios depend on each other and have no revision.
         return vec![invocation("all".to_owned(), &[])];
     }
     if let Some(scenario) = filter {
@@ -202,7 +202,7 @@ impl Invocation {
         self.suite(results, &["--command", client])
     }
 
-    /// Returns the example runs the suite, because somebody has to be the user who signs in.
+    /// Runs the suite against the authorization server, with an example program as the user who signs in.
     fn against_authorization_server(&self, results: &Path) -> Result<Finished, String> {
         let port = free_port()?.to_string();
         let example =
@@ -261,7 +261,7 @@ impl Invocation {
         outcome
     }
 
-    /// Returns every scenario that the revision's requirements name was run.
+    /// Checks that every scenario was run that the revision requires.
     fn nothing_missing(&self, scenarios: &Scenarios) -> Outcome {
         let mut outcome = Outcome::default();
         let Some(revision) = self.name.rsplit_once("required ").map(|(_, revision)| revision) else {
@@ -301,7 +301,8 @@ fn is_later(scenario: &str) -> bool {
     LATER.iter().any(|(start, _)| scenario.starts_with(start))
 }
 
-/// Returns the scenarios a revision requires, from the list below `server:` or `client:` of the suite's own file.
+/// Returns the scenarios that a revision requires, from the list below `server:` or `client:` in the suite's own
+/// file.
 fn required(revision: &str, leg: Leg) -> Result<Vec<String>, String> {
     let path = peers::npm_file(&format!("@modelcontextprotocol/conformance/requirements/{revision}.yaml"));
     let text = std::fs::read_to_string(&path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
@@ -370,7 +371,7 @@ fn inventory() -> Result<Inventory, String> {
     parsed.map_err(|e| format!("{}: {e}", file.display()))
 }
 
-/// Adds what passed to the inventory; what is no longer checked has to be taken out by hand.
+/// Adds passed checks to the inventory. Checks that no longer exist must be removed by hand.
 fn bless(seen: &Inventory) -> Result<(), String> {
     let mut all = inventory().unwrap_or_default();
     for (invocation, scenarios) in seen {
@@ -383,7 +384,7 @@ fn bless(seen: &Inventory) -> Result<(), String> {
     std::fs::write(inventory_file(), text).map_err(|e| format!("{}: {e}", inventory_file().display()))
 }
 
-/// Returns every check in the committed inventory passed again.
+/// Checks that every check in the committed inventory passed again.
 fn nothing_vanished(seen: &Inventory) -> Outcome {
     let mut outcome = Outcome::default();
     let inventory = match inventory() {

@@ -1,5 +1,5 @@
-//! Programs that come from Debian's archive, for the stages that can do with less where they are missing: a
-//! machine that is not Debian's, or somebody who may not install there, loses those checks and nothing else.
+//! Programs from Debian's archive, for stages that can run without them. On a machine without Debian, or for a user
+//! who may not install, only these checks are missing.
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use crate::command::Run;
 
 const LIMIT: Duration = Duration::from_secs(900);
 
-/// Installs `package` unless `is_there`; or says why it cannot.
+/// Installs `package` unless `is_there`. The error says why it cannot be installed.
 pub(crate) fn install(package: &str, is_there: bool) -> Result<(), String> {
     if is_there {
         return Ok(());
@@ -20,7 +20,7 @@ pub(crate) fn install(package: &str, is_there: bool) -> Result<(), String> {
         return Err(format!("{package} is not installed; `apt-get install {package}` as root would"));
     }
     let install = || apt(&["install", "-y", "--no-install-recommends", package]);
-    // A machine that is new has no lists of packages yet, or has old ones.
+    // A new machine may have no package lists, or old ones.
     install().or_else(|_| apt(&["update"]).and_then(|()| install()))
 }
 

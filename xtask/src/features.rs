@@ -1,15 +1,15 @@
 //! The stage `features`: each combination of a crate's features compiles without a warning.
 //!
-//! The workspace is built with all features together, so code that only one of them needs would go unnoticed there.
-//! Invariant: a combination is checked as a program would compile it, without dev-dependencies.
+//! The workspace is built with all features together, so an error in a build with fewer features would not be found
+//! there. Invariant: a combination is checked as a program compiles it, without dev-dependencies.
 
 use crate::command::Run;
 use crate::outcome::Outcome;
 
-/// The crates whose features stand for the sides of a protocol, with those features.
+/// The crates with a feature for each side of a protocol, with these features.
 const CRATES: &[(&str, &[&str])] = &[("loggia-auth", &["client", "resource-server", "authorization-server"])];
 
-/// Checks every combination of the features of [`CRATES`], none included.
+/// Checks every combination of the features of [`CRATES`], also without features.
 pub(crate) fn run() -> Outcome {
     let mut outcome = Outcome::default();
     for (package, features) in CRATES {
@@ -21,7 +21,7 @@ pub(crate) fn run() -> Outcome {
     outcome
 }
 
-/// Checks one combination. Clippy fails on warnings of this crate alone, so its dependencies are not compiled anew.
+/// Checks one combination. Clippy fails only on warnings of this crate, so its dependencies are not compiled again.
 fn check(package: &str, features: &str) -> Result<(), String> {
     let args = ["clippy", "--quiet", "--package", package, "--no-deps", "--no-default-features"];
     let run = Run::cargo(&format!("features-{package}")).args(args);

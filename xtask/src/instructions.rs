@@ -1,12 +1,12 @@
-//! How many instructions the paths of a call take, against stated bounds: a guard that does not depend on how
-//! busy the machine is. valgrind counts two runs; their difference leaves the start of the program out.
+//! The instructions of the paths of a call, compared with limits: a check that does not depend on the load of the
+//! machine. valgrind counts two runs; their difference excludes the start of the program.
 
 use crate::command::Run;
 use crate::outcome::Outcome;
 use crate::paths;
 
-/// A path and the most instructions that walking it once may take. About a fifth above what was counted when
-/// the bound was set, for compilers differ; a path that becomes cheaper should lower its bound.
+/// A path and the maximum number of instructions of one run. Each limit is about a fifth above the count when it was
+/// set, because compilers differ; a path that becomes cheaper should get a lower limit.
 const BOUNDS: &[(&str, u64)] = &[("decode", 6_100), ("modern", 17_500), ("legacy", 15_300), ("list", 23_000)];
 
 const FEW: u64 = 500;
@@ -38,7 +38,7 @@ pub(crate) fn run() -> Outcome {
     outcome
 }
 
-/// Installs it where that is possible.
+/// Installs valgrind if that is possible.
 fn have_valgrind() -> Result<(), String> {
     let there =
         || Run::new("valgrind", "valgrind-version").arg("--version").finish().is_ok_and(|ran| ran.is_ok());
@@ -56,7 +56,7 @@ fn have_valgrind() -> Result<(), String> {
     }
 }
 
-/// What walking `path` once takes.
+/// Returns the number of instructions of one run of `path`.
 fn each(path: &str) -> Result<u64, String> {
     Ok((total(path, MANY)? - total(path, FEW)?) / (MANY - FEW))
 }

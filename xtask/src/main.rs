@@ -1,6 +1,5 @@
-//! The chores of this repository as one Rust program, so that a fresh clone needs nothing but Rust, Node and
-//! Python: `cargo xtask test` installs what the tests need, runs every stage, and ends with the line
-//! `N passed, M failed`.
+//! The tasks of this repository as one Rust program, so that a fresh clone needs only Rust, Node and Python: `cargo
+//! xtask test` installs what the tests need, runs every stage, and ends with the line `N passed, M failed`.
 
 #![allow(clippy::print_stdout, reason = "a command line tool talks on standard output")]
 

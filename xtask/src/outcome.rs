@@ -1,5 +1,5 @@
-//! What a stage found: how many tests passed, and what failed. Every stage counts its individual tests, so
-//! the last line of a run can add them up.
+//! The outcome of a stage: the number of passed tests, and the failures. Every stage counts its single tests, so that
+//! the last line of a run has the sum.
 
 use std::process::ExitCode;
 
@@ -10,14 +10,14 @@ pub(crate) struct Outcome {
     pub(crate) passed: usize,
     /// Tests that failed.
     pub(crate) failed: usize,
-    /// One entry for each failure that has something to say.
+    /// The messages of the failures.
     pub(crate) failures: Vec<String>,
-    /// Things worth knowing that are not failures, such as what was left out.
+    /// Messages that are not failures, for example about what was left out.
     pub(crate) notes: Vec<String>,
 }
 
 impl Outcome {
-    /// Returns one test that failed.
+    /// Returns the outcome with one failed test.
     pub(crate) fn failure(message: impl Into<String>) -> Self {
         let mut outcome = Self::default();
         outcome.fail(message);
@@ -29,13 +29,13 @@ impl Outcome {
         self.passed += 1;
     }
 
-    /// Counts one test that failed, and gives the reason.
+    /// Counts one failed test, with its message.
     pub(crate) fn fail(&mut self, message: impl Into<String>) {
         self.failed += 1;
         self.failures.push(message.into());
     }
 
-    /// Records something that is neither a pass nor a failure.
+    /// Adds a message that is neither a success nor a failure.
     pub(crate) fn note(&mut self, message: impl Into<String>) {
         self.notes.push(message.into());
     }
@@ -61,7 +61,7 @@ impl Outcome {
         self.failed == 0
     }
 
-    /// 1 if anything failed.
+    /// Returns the exit code: 1 if a test failed.
     pub(crate) fn exit_code(&self) -> ExitCode {
         if self.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }

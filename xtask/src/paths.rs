@@ -1,5 +1,5 @@
-//! Where things are: the repository, and the one folder below `target/` where everything this program
-//! downloads, installs or logs goes.
+//! Paths: the repository, and the folder below `target/` for everything that this program downloads, installs or
+//! logs.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask/ lies in the repository").to_path_buf()
 }
 
-/// Returns the folder of everything that is not part of the repository.
+/// Returns the folder for everything that is not a part of the repository.
 pub(crate) fn work() -> PathBuf {
     target().join("xtask")
 }
@@ -18,12 +18,12 @@ pub(crate) fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
-/// Creates a program built in the release profile.
+/// Returns the path of a program of the release profile.
 pub(crate) fn release(name: &str) -> PathBuf {
     target().join("release").join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
 }
 
-/// Returns the folder `name` below the work folder, empty.
+/// Returns the folder `name` below the work folder, after emptying it.
 pub(crate) fn fresh(name: &str) -> Result<PathBuf, String> {
     let dir = work().join(name);
     if dir.exists() {

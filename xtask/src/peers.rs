@@ -1,5 +1,5 @@
-//! Other people's implementations, installed below `target/` from the lock files under `interop/`. An install is
-//! skipped when its lock file is the one that was installed last.
+//! The other implementations, installed below `target/` from the lock files in `interop/`. They are installed again
+//! only if a lock file has changed.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -7,12 +7,12 @@ use std::time::Duration;
 use crate::command::Run;
 use crate::paths;
 
-/// The oldest Node that the peers accept, for machines their own Node is not published for.
+/// The oldest Node that the peers accept, for machines for which their own Node is not published.
 const NODE_MAJOR: u32 = 22;
 const INSTALL_LIMIT: Duration = Duration::from_secs(900);
 
-/// Installs the peers from npm, with a Node of their own, and puts our drivers beside them, where their imports
-/// are resolved.
+/// Installs the peers from npm, with a Node of their own, and copies the drivers to them, where their imports are
+/// found.
 pub(crate) fn npm() -> Result<(), String> {
     let dir = npm_dir();
     npm_ci(&interop(), &dir, &[])?;
@@ -30,8 +30,7 @@ pub(crate) fn npm() -> Result<(), String> {
     })
 }
 
-/// Installs the peers from Python's index into an environment of their own, or, where Python comes without
-/// `venv`, into a folder.
+/// Installs the peers from Python's index into an environment of their own, or into a folder if Python has no `venv`.
 pub(crate) fn python() -> Result<(), String> {
     python_env(&python_dir(), &interop().join("requirements.txt"))
 }
@@ -55,7 +54,7 @@ pub(crate) fn real_server_python(name: &str) -> PathBuf {
     existing_python(&real_servers_dir().join(name))
 }
 
-/// Returns the packages of the environment `name`, where it is a folder only.
+/// Returns the folder of the packages of the environment `name`, if it is only a folder.
 pub(crate) fn real_server_python_packages(name: &str) -> PathBuf {
     packages_of(&real_servers_dir().join(name))
 }
@@ -84,18 +83,18 @@ fn python_env(dir: &Path, lock: &Path) -> Result<(), String> {
     })
 }
 
-/// Creates a run of one of our drivers or servers in JavaScript.
+/// Creates a run of a driver or server of this repository in JavaScript.
 pub(crate) fn node_script(script: &str, log: &str) -> Run {
     Run::new(node(), log).arg(npm_dir().join(script)).current_dir(&npm_dir())
 }
 
-/// Creates a run of one of our drivers or servers in Python.
+/// Creates a run of a driver or server of this repository in Python.
 pub(crate) fn python_script(script: &str, log: &str) -> Run {
     let (program, args) = python_command(script);
     Run::new(program, log).args(args).env("PYTHONPATH", python_packages())
 }
 
-/// Where Python finds the peers if they have no environment of their own.
+/// Returns the folder of Python's packages, if the peers have no environment of their own.
 pub(crate) fn python_packages() -> PathBuf {
     packages_of(&python_dir())
 }
@@ -115,7 +114,7 @@ pub(crate) fn npm_dir() -> PathBuf {
     paths::work().join("npm")
 }
 
-/// Returns the peers' Node, or the machine's where theirs is not published.
+/// Returns the peers' Node, or the machine's if theirs is not published for it.
 pub(crate) fn node() -> PathBuf {
     let (system, architecture) = match (std::env::consts::OS, std::env::consts::ARCH) {
         ("macos", arch) => ("darwin", arch),
@@ -147,7 +146,7 @@ fn packages_of(dir: &Path) -> PathBuf {
     dir.join("packages")
 }
 
-/// Returns the Python of an environment, or the machine's where it comes without `venv`.
+/// Returns the Python of an environment, or the machine's if it has no `venv`.
 fn existing_python(dir: &Path) -> PathBuf {
     let own = python_of(dir);
     if own.exists() { own } else { "python3".into() }

@@ -1,5 +1,5 @@
-//! A PostgreSQL for the tests: Debian's, with a cluster of its own on a free port of the loopback, in a temporary
-//! folder that goes with it.
+//! A PostgreSQL server for the tests: Debian's, with a cluster of its own on a free port of the loopback address, in
+//! a temporary folder that is deleted with it.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -8,11 +8,11 @@ use std::time::Duration;
 use crate::command::{Daemon, Run, free_port};
 use crate::debian;
 
-/// Names the server to the tests, as a URL. Where it is set already, that server is taken.
+/// The variable with the URL of the server, for the tests. If it is set already, that server is used.
 pub(crate) const VARIABLE: &str = "LOGGIA_TEST_POSTGRES";
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// A server that runs until this value is dropped, unless it was there before.
+/// A running server. Dropping it ends the server, unless it existed before.
 pub(crate) struct Cluster {
     url: String,
     _own: Option<(Daemon, Folder)>,
@@ -37,7 +37,7 @@ impl Cluster {
         made.limit(LIMIT).finish()?.check()?;
         let port = free_port()?;
         let server = user.run(&programs.join("postgres"), "postgres", &folder.0).arg("-D").arg(&data);
-        // What is written need not outlive the machine.
+        // The data need not survive a crash of the machine.
         let server = server.args(["-h", "127.0.0.1", "-p", &port.to_string(), "-F"]);
         let mut server = server.args(["-c", "unix_socket_directories="]).start()?;
         server.wait_for_port(SocketAddr::from(([127, 0, 0, 1], port)), LIMIT)?;
@@ -50,7 +50,7 @@ impl Cluster {
     }
 }
 
-/// Installs it where that can be done and nobody named a server.
+/// Installs it if that is possible and no server is named.
 pub(crate) fn install() -> Result<(), String> {
     debian::install("postgresql", given().is_some() || programs().is_some())
 }
@@ -68,7 +68,7 @@ fn programs() -> Option<PathBuf> {
     found.into_iter().max_by_key(number).map(|version| version.join("bin"))
 }
 
-/// Who the server runs as: it refuses to be root, and its package made a user for it.
+/// The user of the server: it refuses to run as root, and its package creates a user for it.
 struct User {
     is_root: bool,
 }
@@ -94,7 +94,7 @@ impl User {
     }
 }
 
-/// A temporary folder, not below `target/`: the server's user may not be able to look in there.
+/// A temporary folder. It is not below `target/`, because the server's user may not have access there.
 struct Folder(PathBuf);
 
 impl Folder {

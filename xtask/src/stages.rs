@@ -1,6 +1,5 @@
-//! The whole test run: the table of stages in their order, what each needs installed or built first, and the
-//! summary. A stage that fails does not stop the next; only what could not be built or installed takes the
-//! stages that need it down with it, and they count as failed.
+//! The whole test run: the table of stages in their order, the needs of each, and the summary. If a stage fails, the
+//! next ones still run. If something cannot be built or installed, the stages that need it count as failed.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -10,7 +9,7 @@ use crate::{
     browser, cargo, conformance, features, instructions, interop, peers, postgres, real_servers, tidy,
 };
 
-/// What must be there before a stage can run.
+/// The need of a stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Need {
     /// The programs of this repository, in the release profile.
@@ -21,9 +20,9 @@ enum Need {
     Python,
     /// The real servers from npm and from Python's index.
     RealServers,
-    /// PostgreSQL, where it can be installed.
+    /// PostgreSQL, if it can be installed.
     Postgres,
-    /// Chromium, where it can be installed.
+    /// Chromium, if it can be installed.
     Chromium,
 }
 
@@ -107,7 +106,7 @@ const STAGES: &[Stage] = &[
     },
 ];
 
-/// `cargo xtask test`: runs the stages named in `args`, or all of them.
+/// Runs `cargo xtask test`: the stages in `args`, or all of them.
 pub(crate) fn test(args: &[String]) -> Result<Outcome, String> {
     if args.iter().any(|arg| arg == "--list") {
         for stage in STAGES {
@@ -130,8 +129,8 @@ pub(crate) fn test(args: &[String]) -> Result<Outcome, String> {
     Ok(summary(results, start.elapsed()))
 }
 
-/// Runs the stage `name` by itself with `args`, after what it needs; `--built` among them takes the programs as
-/// they were last built.
+/// Runs only the stage `name` with `args`, after providing its needs. With `--built` in `args`, the programs of the
+/// last build are used.
 pub(crate) fn with_needs(
     name: &str,
     args: &[String],
@@ -144,7 +143,7 @@ pub(crate) fn with_needs(
     Ok(alone(name, || run(args)))
 }
 
-/// Runs one stage by itself, as `cargo xtask tidy` does.
+/// Runs only one stage, as `cargo xtask tidy` does.
 pub(crate) fn alone(name: &str, run: impl FnOnce() -> Outcome) -> Outcome {
     let start = Instant::now();
     let outcome = run();
@@ -187,7 +186,7 @@ fn prepare(need: Need) -> Result<(), String> {
     result
 }
 
-/// What could not be installed is said, and the stage runs without.
+/// Reports what could not be installed; the stage runs without it.
 fn or_left_out(installed: Result<(), String>) -> Result<(), String> {
     if let Err(why) = installed {
         println!("  left out: {why}");

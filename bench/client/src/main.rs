@@ -1,4 +1,4 @@
-//! Calls through our client: `bench-client URL CONCURRENCY SECONDS`. Prints what a call cost this process.
+//! Calls with Loggia's client: `bench-client URL CONCURRENCY SECONDS`. Prints the cost of a call in this process.
 
 use bench_harness::Failure;
 use bench_harness::caller::{self, TEXT};

@@ -1,5 +1,5 @@
-//! What the clients under measure share: several callers call again and again for a time, and the process says
-//! what a call cost it.
+//! The common part of the measured clients: several callers call repeatedly for a time, and the process prints the
+//! cost of a call.
 
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -10,19 +10,19 @@ use crate::process::cpu_ns;
 /// The argument of every call.
 pub const TEXT: &str = "0123456789abcdef0123456789abcdef";
 
-/// What the command line asks for.
+/// The command line.
 #[derive(Debug)]
 pub struct Plan {
     /// The endpoint.
     pub url: String,
-    /// How many calls are open at once.
+    /// The number of open calls.
     pub concurrency: usize,
-    /// How long to call.
+    /// The time for calling.
     pub length: Duration,
 }
 
 impl Plan {
-    /// `URL CONCURRENCY SECONDS`.
+    /// Parses `URL CONCURRENCY SECONDS`.
     pub fn parse(arguments: &[String]) -> Option<Self> {
         let [url, concurrency, seconds] = arguments else { return None };
         let length = Duration::try_from_secs_f64(seconds.parse().ok()?).ok()?;

@@ -1,9 +1,9 @@
-//! What the bench's programs share: the messages they send, and how a process is measured. The figures are CPU
-//! per call, because wall time on a shared machine says more about its neighbours than about the server.
+//! The common parts of the bench's programs: the messages, and the measurement of processes. The figure is CPU time
+//! per call, because wall time on a shared machine depends more on other programs than on the server.
 
 pub mod caller;
 pub mod message;
 pub mod process;
 
-/// Why a measurement could not be taken.
+/// The reason why a measurement failed.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;

@@ -1,5 +1,5 @@
-//! The requests that are sent, and what their answers have to hold. Every program of the bench writes the same
-//! ones, so that no contender gets an easier question than another.
+//! The requests, and the checks of their answers. All programs of the bench send the same requests, so that all
+//! contenders have the same work.
 
 use std::borrow::Cow;
 
@@ -11,11 +11,11 @@ use crate::Failure;
 pub const MODERN: &str = "2026-07-28";
 /// The last revision with sessions.
 pub const LEGACY: &str = "2025-11-25";
-/// The text of a call: 32 bytes, repeated where a longer one is asked for.
+/// The text of a call: 32 bytes, which are repeated for a longer one.
 const TEXT: &str = "0123456789abcdef0123456789abcdef";
 const MODERN_META: &str = r#""io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"bench","version":"1"},"io.modelcontextprotocol/clientCapabilities":{}"#;
 
-/// Which revision is spoken.
+/// The revision of the requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Era {
     /// 2026-07-28: no session.
@@ -24,7 +24,7 @@ pub enum Era {
     Legacy,
 }
 
-/// What is asked of the server.
+/// The kind of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// `tools/call` of `echo`.
@@ -35,12 +35,12 @@ pub enum Kind {
     List,
 }
 
-/// One question, to be asked many times.
+/// One request, which is sent many times.
 #[derive(Clone, Debug)]
 pub struct Question {
-    /// The revision it is asked in.
+    /// Its revision.
     pub era: Era,
-    /// What it asks.
+    /// Its kind.
     pub kind: Kind,
     /// The argument.
     pub text: String,
@@ -67,24 +67,24 @@ struct Text<'a> {
 }
 
 impl Question {
-    /// Creates a question whose argument has `bytes` bytes.
+    /// Creates a request whose argument has `bytes` bytes.
     pub fn new(era: Era, kind: Kind, bytes: usize) -> Self {
         let text = TEXT.repeat(bytes.div_ceil(TEXT.len()));
         let tool = if kind == Kind::Progress { "progress" } else { "echo" };
         Self { era, kind, text: text[..bytes].to_owned(), tool: tool.to_owned() }
     }
 
-    /// Returns the same question to another tool that answers like `echo`.
+    /// Returns the same request for another tool that answers like `echo`.
     pub fn called(self, tool: &str) -> Self {
         Self { tool: tool.to_owned(), ..self }
     }
 
-    /// Returns the method, as `Mcp-Method` repeats it.
+    /// Returns the method, which `Mcp-Method` mirrors.
     pub fn method(&self) -> &'static str {
         if self.kind == Kind::List { "tools/list" } else { "tools/call" }
     }
 
-    /// Returns the tool's name, as `Mcp-Name` repeats it.
+    /// Returns the tool's name, which `Mcp-Name` mirrors.
     pub fn tool(&self) -> Option<&str> {
         (self.kind != Kind::List).then_some(self.tool.as_str())
     }
@@ -119,7 +119,7 @@ impl Question {
     }
 }
 
-/// `initialize` of the last revision with sessions.
+/// Returns the `initialize` request of the last revision with sessions.
 pub fn initialize() -> String {
     format!(
         r#"{{"jsonrpc":"2.0","id":0,"method":"initialize","params":{{"protocolVersion":"{LEGACY}","capabilities":{{}},"clientInfo":{{"name":"bench","version":"1"}}}}}}"#
@@ -129,7 +129,7 @@ pub fn initialize() -> String {
 /// The notification that follows it.
 pub const INITIALIZED: &str = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
 
-/// `subscriptions/listen` for changes of the list of tools.
+/// Returns a `subscriptions/listen` request for changes of the list of tools.
 pub fn listen(id: u64) -> String {
     format!(
         r#"{{"jsonrpc":"2.0","id":{id},"method":"subscriptions/listen","params":{{"notifications":{{"toolsListChanged":true}},"_meta":{{{MODERN_META}}}}}}}"#
@@ -145,7 +145,7 @@ fn comma(next: &str) -> &'static str {
     if next.is_empty() { "" } else { "," }
 }
 
-/// Returns the data of the last event, or the whole where it is no stream of events.
+/// Returns the data of the last event, or the whole body if it is not an event stream.
 fn last_message(body: &[u8]) -> &[u8] {
     if body.first() == Some(&b'{') {
         return body;

@@ -1,4 +1,4 @@
-//! How a process is started on one core, and what it has used so far.
+//! Starts a process on one core, and reads the resources that it has used.
 
 use std::fs;
 use std::io;
@@ -8,7 +8,8 @@ use tokio::process::{Child, Command};
 
 use crate::Failure;
 
-/// `program` with its arguments, on core `pin` where one is named; it ends with the value that holds it.
+/// Returns the command of `program` with its arguments, on core `pin` if it is given. The process ends when its
+/// handle is dropped.
 pub fn command(program: &[String], pin: Option<&str>) -> Command {
     let mut words = program.to_vec();
     if let Some(core) = pin {
@@ -19,12 +20,12 @@ pub fn command(program: &[String], pin: Option<&str>) -> Command {
     command
 }
 
-/// Returns the process id of a program that runs.
+/// Returns the process id of a running program.
 pub fn pid(child: &Child) -> Result<u32, Failure> {
     child.id().ok_or_else(|| "the server has exited".into())
 }
 
-/// Asks a program to end, and waits until it has: valgrind writes its report then.
+/// Asks a program to end, and waits for its end, because valgrind then writes its report.
 pub async fn end(mut child: Child) -> Result<(), Failure> {
     let pid = pid(&child)?.to_string();
     Command::new("kill").args(["-TERM", &pid]).status().await?;
@@ -34,8 +35,8 @@ pub async fn end(mut child: Child) -> Result<(), Failure> {
     Ok(())
 }
 
-/// CPU time that all threads of process `pid` have used so far, in nanoseconds
-/// (first field of `/proc/PID/task/*/schedstat`).
+/// Returns the CPU time of all threads of process `pid`, in nanoseconds (first field of
+/// `/proc/PID/task/*/schedstat`).
 pub fn cpu_ns(pid: u32) -> io::Result<u64> {
     let mut total = 0;
     for task in fs::read_dir(format!("/proc/{pid}/task"))? {
@@ -45,12 +46,12 @@ pub fn cpu_ns(pid: u32) -> io::Result<u64> {
     Ok(total)
 }
 
-/// Resident memory of process `pid`, in KiB.
+/// Returns the resident memory of process `pid`, in KiB.
 pub fn rss_kib(pid: u32) -> io::Result<u64> {
     status(pid, "VmRSS:")
 }
 
-/// Returns the most memory that process `pid` has ever had resident, in KiB.
+/// Returns the maximum resident memory of process `pid` since its start, in KiB.
 pub fn peak_kib(pid: u32) -> io::Result<u64> {
     status(pid, "VmHWM:")
 }

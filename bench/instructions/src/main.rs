@@ -1,5 +1,5 @@
-//! Walks one path of a call a number of times, with no I/O and no runtime: what `cargo xtask test instructions`
-//! counts under valgrind. `bench-instructions PATH COUNT`.
+//! Runs one path of a call a number of times, without I/O and runtime. `cargo xtask test instructions` counts it
+//! under valgrind: `bench-instructions PATH COUNT`.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -34,10 +34,10 @@ fn main() {
     }
 }
 
-/// One path, ready to be walked.
+/// One path, ready to run.
 struct Walk {
     frame: Bytes,
-    /// `None` if the message is only read.
+    /// The server; `None` if the message is only read.
     server: Option<Serving>,
 }
 
@@ -82,7 +82,7 @@ impl Serving {
         Serving { machine: DuplexConnection::new(limits.clone()), server, limits }
     }
 
-    /// What a connection does with one message: read, run, answered.
+    /// Handles one message like a connection: reads it, runs the call, and writes the answer.
     fn handle(&mut self, frame: Bytes) {
         let description = self.server.describe();
         self.machine.handle_frame(Ok(frame), &description);

@@ -1,7 +1,7 @@
-//! `cargo xtask bench micro`: what reading a message costs, ours beside the parsers there are, each as far as a
-//! server needs it (the envelope read, the arguments left as text) and each as a tree; and what reading one
-//! string argument costs. The messages are what clients send: a small call, one of 64 KiB of plain text, and one
-//! of 64 KiB in which every line is escaped.
+//! `cargo xtask bench micro`: the cost of reading a message, with Loggia's parsers and others, each as far as a
+//! server needs it (the envelope is read, the arguments stay text) and each into a tree; and the cost of reading one
+//! string argument. The messages are those of clients: a small call, one with 64 KiB of plain text, and one with 64
+//! KiB in which every line has escapes.
 
 use std::borrow::Cow;
 use std::hint::black_box;
@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-/// A call, as far as a server reads it before it knows the tool.
+/// A call, in the form before the tool is known.
 #[derive(Deserialize)]
 struct Call<'a> {
     #[serde(borrow)]
@@ -108,14 +108,14 @@ fn envelope(group: &mut BenchmarkGroup<'_, WallTime>, text: &str) {
     });
     group.bench_function("simd-json, a tree", |bench| {
         bench.iter(|| {
-            // It writes into its input, which is not ours alone.
+            // This parser writes into its input, which is shared.
             let mut own = black_box(&frame).to_vec();
             simd_json::to_borrowed_value(&mut own).map(|value| black_box(value).into_static()).is_ok()
         });
     });
 }
 
-/// The one argument, from the text that it stands in.
+/// Reads the one argument from its text.
 fn arguments(criterion: &mut Criterion) {
     for (name, text) in messages() {
         let Ok(Frame::Single(Message::Request { params: Some(params), .. })) =
@@ -141,7 +141,7 @@ fn arguments(criterion: &mut Criterion) {
     }
 }
 
-/// What a client reads.
+/// Reads a result, as a client does.
 fn results(criterion: &mut Criterion) {
     let result = json!({
         "resultType": "complete", "structuredContent": { "result": 3 },
@@ -157,7 +157,7 @@ fn results(criterion: &mut Criterion) {
     });
 }
 
-/// What a request says of its client, read anew and recognised.
+/// Reads the `_meta` of a request, new and recognised from the last one.
 fn meta(criterion: &mut Criterion) {
     let frame = Bytes::from(call("x"));
     let Ok(Frame::Single(Message::Request { params, .. })) = jsonrpc::decode_frame(&frame) else {

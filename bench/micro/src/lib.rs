@@ -1,1 +1,1 @@
-//! Nothing but benchmarks: see `benches/`.
+//! Only benchmarks: see `benches/`.

@@ -1,5 +1,5 @@
-//! The server under measure, written as the README shows one: `--listen ADDR` or `--stdio`, and `--tools N`
-//! for N further tools. The tools are those of every other contender.
+//! The measured server, written as the README shows: `--listen ADDR` or `--stdio`, and `--tools N` for N further
+//! tools. All contenders have the same tools.
 
 use loggia::prelude::*;
 use serde::Serialize;

@@ -1,5 +1,5 @@
-//! `cargo xtask bench build`: what it takes to build a server, ours and the peers' in Rust. Each is built in an
-//! empty folder with two jobs, built again after an edit of its `main.rs`, and looked at.
+//! `cargo xtask bench build`: the cost of building a server, of Loggia and of the peers in Rust. Each is built in an
+//! empty folder with two jobs, and again after an edit of its `main.rs`.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -14,17 +14,17 @@ use crate::paths;
 
 const LIMIT: Duration = Duration::from_secs(1800);
 
-/// A server to be built.
+/// A server to build.
 struct Subject {
     name: &'static str,
-    /// The folder of its workspace and that of its sources below it.
+    /// The folder of its workspace, and the folder of its sources below it.
     workspace: PathBuf,
     package: &'static str,
     source: &'static str,
     http: bool,
 }
 
-/// What came of one.
+/// The result of a build.
 struct Built {
     crates: usize,
     clean: Took,
@@ -32,14 +32,14 @@ struct Built {
     bytes: u64,
 }
 
-/// How long a build took: on the clock, and added up over all processors.
+/// The time of a build: wall time, and CPU time of all processors.
 #[derive(Clone, Copy)]
 struct Took {
     real: f64,
     cpu: f64,
 }
 
-/// Builds them all and prints the table; `--save` writes it below `bench/results/`.
+/// Builds all servers and prints the table; `--save` writes it below `bench/results/`.
 pub(super) fn run(args: &[String]) -> Outcome {
     let facts = super::machine::facts();
     let mut outcome = Outcome::default();
@@ -99,7 +99,7 @@ impl Subject {
         if self.http { &[] } else { &["--no-default-features"] }
     }
 
-    /// Returns every package that takes part in the build on this machine, but its own.
+    /// Returns the number of packages in the build on this machine, without its own.
     fn crates(&self) -> Result<usize, String> {
         let args = ["tree", "--edges", "normal,build", "--prefix", "none", "--package", self.package];
         let run = Run::cargo("bench-tree").current_dir(&self.workspace).args(args).args(self.features());
@@ -115,7 +115,7 @@ impl Subject {
         Run::cargo("bench-fetch").current_dir(&self.workspace).args(["fetch", "--locked"]).finish()?.check()
     }
 
-    /// A new time stamp is an edit to Cargo.
+    /// Sets a new time stamp, which is an edit for Cargo.
     fn touch(&self) -> Result<(), String> {
         let file = self.workspace.join(self.source);
         let text = std::fs::read(&file).map_err(|e| format!("cannot read {}: {e}", file.display()))?;
@@ -144,7 +144,8 @@ fn line(name: &str, built: &Built) -> String {
     format!("{name:<18} {:>7} {:>26} {:>26} {size:>9}", built.crates, took(built.clean), took(built.edit))
 }
 
-/// What ours has to reach: so many crates and megabytes, half of rmcp's clean build, a third of its second one.
+/// Compares the results with Loggia's limits: the number of crates and megabytes, half of rmcp's clean build, a third
+/// of its second build.
 fn verdicts(results: &[(&str, Built)]) -> Vec<String> {
     const BOUNDS: &[(&str, &str, f64, f64)] =
         &[("loggia, stdio", "rmcp, stdio", 45.0, 2.5), ("loggia, HTTP", "rmcp, HTTP", 70.0, 3.0)];

@@ -1,4 +1,4 @@
-//! Who takes part: a name, what it is, the program, and what has to be there before it can run.
+//! The contenders: the name, role and program of each, and what it needs before it can run.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -6,18 +6,18 @@ use std::path::Path;
 use super::install::{self, Need};
 use crate::{paths, peers};
 
-/// What a contender is measured as.
+/// The role of a contender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
     Ours,
-    /// The least that could be done: what the target is measured against.
+    /// The floor: the lowest possible cost, to which the limits refer.
     Floor,
-    /// Another floor, to be seen beside it.
+    /// Another floor, which is only shown.
     Beside,
     Peer,
 }
 
-/// A program that takes part.
+/// A program that is measured.
 #[derive(Clone, Debug)]
 pub(super) struct Contender {
     pub(super) name: &'static str,
@@ -25,7 +25,7 @@ pub(super) struct Contender {
     pub(super) need: Need,
     /// The program and its arguments.
     pub(super) command: Vec<OsString>,
-    /// What `bench-load` has to know about it.
+    /// Further arguments of `bench-load` for it.
     pub(super) load: Vec<&'static str>,
 }
 
@@ -39,7 +39,7 @@ impl Contender {
         self.role == Role::Peer
     }
 
-    /// Returns the same with further arguments.
+    /// Returns it with further arguments.
     pub(super) fn with<I, S>(mut self, args: I) -> Self
     where
         I: IntoIterator<Item = S>,
@@ -49,7 +49,7 @@ impl Contender {
         self
     }
 
-    /// Returns the same under another name and in another role.
+    /// Returns it under another name and in another role.
     pub(super) fn named(self, name: &'static str, role: Role) -> Self {
         Self { name, role, ..self }
     }
@@ -60,24 +60,24 @@ impl Contender {
     }
 }
 
-/// Returns the server written as our README shows one.
+/// Returns the server that is written as the README shows.
 pub(super) fn ours() -> Contender {
     Contender::new("loggia", Role::Ours, Need::Workspace, paths::release("bench-server"))
 }
 
-/// Our client.
+/// Returns Loggia's client.
 pub(super) fn our_client() -> Contender {
     Contender::new("loggia", Role::Ours, Need::Workspace, paths::release("bench-client"))
 }
 
-/// `loggia up` with one connector; it gives the tools of the connector names of its own.
+/// Returns `loggia up` with one connector, which adds its prefix to the names of tools.
 pub(super) fn our_hub(config: &Path) -> Contender {
     let hub = Contender::new("loggia up", Role::Ours, Need::Workspace, paths::release("loggia"));
     hub.with(["up".into(), "--config".into(), config.as_os_str().to_owned()])
         .loaded(&["--tool", "bench_echo"])
 }
 
-/// Creates a bare hyper handler, beside the axum one that is the floor.
+/// Creates a bare hyper handler, in addition to the axum handler that is the floor.
 pub(super) fn hyper() -> Contender {
     floor("hyper").named("hyper", Role::Beside)
 }
@@ -92,22 +92,22 @@ pub(super) fn axum() -> Contender {
     Contender::new("axum", Role::Floor, Need::Floors, install::rust_peer("bench-axum"))
 }
 
-/// rmcp as its README has it.
+/// Returns rmcp as its README shows it.
 pub(super) fn rmcp() -> Contender {
     Contender::new("rmcp", Role::Peer, Need::Rust, install::rust_peer("bench-rmcp"))
 }
 
-/// rmcp as fast as it goes.
+/// Returns rmcp with all settings for speed.
 pub(super) fn rmcp_tuned() -> Contender {
     Contender::new("rmcp tuned", Role::Peer, Need::Rust, install::rust_peer("bench-rmcp")).with(["--tuned"])
 }
 
-/// rmcp's client.
+/// Returns rmcp's client.
 pub(super) fn rmcp_client() -> Contender {
     Contender::new("rmcp", Role::Peer, Need::Rust, install::rust_peer("bench-rmcp-client"))
 }
 
-/// tower-mcp, whose endpoint is the root.
+/// Returns tower-mcp, whose endpoint is the root.
 pub(super) fn tower_mcp() -> Contender {
     let server = Contender::new("tower-mcp", Role::Peer, Need::Rust, install::rust_peer("bench-tower-mcp"));
     server.loaded(&["--path", "/"])

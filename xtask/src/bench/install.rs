@@ -1,5 +1,4 @@
-//! What has to be built or installed before somebody can take part. A peer that cannot be is left out, and the
-//! table gives the reason.
+//! Builds or installs what the contenders need. A peer that cannot be installed is left out, and the table says why.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -7,12 +6,12 @@ use std::path::PathBuf;
 use crate::command::Run;
 use crate::{paths, peers};
 
-/// What a contender needs.
+/// The need of a contender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Need {
     /// The programs of this repository.
     Workspace,
-    /// The floors that have dependencies of their own.
+    /// The floors with dependencies of their own.
     Floors,
     /// The peers in Rust.
     Rust,
@@ -22,19 +21,19 @@ pub(super) enum Need {
     Python,
 }
 
-/// What became of each need.
+/// The outcome of each need.
 pub(super) struct Installed {
     built: bool,
     done: HashMap<Need, Result<(), String>>,
 }
 
 impl Installed {
-    /// Nothing yet; with `built` everything is taken as it was last built.
+    /// Creates it without outcomes. With `built`, the programs of the last build are used.
     pub(super) fn new(built: bool) -> Self {
         Self { built, done: HashMap::new() }
     }
 
-    /// Sees to `need` once.
+    /// Provides `need` once.
     pub(super) fn provide(&mut self, need: Need) -> Result<(), String> {
         let built = self.built;
         self.done.entry(need).or_insert_with(|| provide(need, built)).clone()
@@ -59,7 +58,7 @@ fn provide(need: Need, built: bool) -> Result<(), String> {
 }
 
 fn workspace() -> Result<(), String> {
-    // The server by itself, as its author would build it: without what only its neighbours want of the SDK.
+    // The server is built alone, so that its SDK has only the features that the server needs.
     release(&["bench-server"])?;
     release(&["bench-client", "bench-harness", "loggia-cli"])
 }
@@ -75,7 +74,7 @@ fn rust(args: &[&str]) -> Result<(), String> {
     run.args(args).finish()?.check()
 }
 
-/// Creates a program of the peers' own workspace.
+/// Returns the path of a program of the peers' own workspace.
 pub(super) fn rust_peer(name: &str) -> PathBuf {
     rust_target().join("release").join(name)
 }
@@ -89,7 +88,7 @@ fn rust_target() -> PathBuf {
     paths::work().join("bench-peers")
 }
 
-/// Puts our scripts beside the packages, where their imports are resolved.
+/// Copies the scripts into the folder of the packages, where their imports are found.
 fn copy_scripts() -> Result<(), String> {
     let to = peers::npm_dir().join("bench");
     let copy = || -> std::io::Result<()> {

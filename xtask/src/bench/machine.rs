@@ -1,4 +1,4 @@
-//! The machine the bench runs on: which core is whose, and what there is to say about it.
+//! The machine of the bench: the cores of load and server, and a description.
 
 use std::ffi::OsStr;
 use std::thread::available_parallelism;
@@ -8,14 +8,14 @@ use serde_json::{Value, json};
 use crate::command::Run;
 use crate::{paths, peers};
 
-/// The load's core and the server's, as `taskset` wants them; none where there is only one.
+/// The cores of the load and of the server, for `taskset`; `None` if there is only one.
 pub(super) struct Cores {
     load: Option<String>,
     pub(super) server: Option<String>,
 }
 
 impl Cores {
-    /// Returns the last core is the server's, the one before it the load's.
+    /// Chooses the last core for the server, and the one before it for the load.
     pub(super) fn of_this_machine() -> Self {
         let count = available_parallelism().map_or(1, usize::from);
         if count < 2 || !cfg!(target_os = "linux") {
@@ -42,7 +42,7 @@ fn pinned(core: &Option<String>, program: impl AsRef<OsStr>, log: &str) -> Run {
     }
 }
 
-/// Returns the machine, the versions and the commit, as far as they can be found out.
+/// Returns a description of the machine, the versions and the commit, as far as they are known.
 pub(super) fn facts() -> Value {
     let cpu = field("/proc/cpuinfo", "model name");
     let memory = field("/proc/meminfo", "MemTotal");

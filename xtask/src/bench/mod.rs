@@ -1,9 +1,9 @@
-//! `cargo xtask bench`: what a call costs ours, beside the least it could cost and what it costs others, in the
-//! same run. Everything takes turns within each round, so that a busy machine is as busy for everybody; the load
-//! and the server are pinned to different cores.
+//! `cargo xtask bench`: the cost of a call to Loggia, and in the same run the lowest possible cost and the cost of
+//! peers. All contenders take turns in each round, so that a busy machine affects all of them. The load and the
+//! server run on different cores.
 //!
-//! * `rows`: what is measured and what ours has to reach; `contender`: who takes part; `install`: what they need;
-//! * `stage`, `probe`: one measurement; `spread`, `verdict`: what came of them; `report`: the table and the files.
+//! * `rows`: the measurements and their limits; `contender`: the contenders; `install`: their needs;
+//! * `stage`, `probe`: one measurement; `spread`, `verdict`: the results; `report`: the table and the files.
 
 mod build;
 mod contender;
@@ -39,16 +39,16 @@ struct Cell {
     failure: Option<String>,
 }
 
-/// A row with what was measured.
+/// A row with its results.
 struct Measured {
     row: Row,
     cells: Vec<Cell>,
 }
 
-/// The most that the micro-benchmarks may take, their build with them.
+/// The time limit of the micro-benchmarks, with their build.
 const MICRO: Duration = Duration::from_secs(1800);
 
-/// Runs the bench as `args` ask.
+/// Runs the bench with the options in `args`.
 pub(crate) fn run(args: &[String]) -> Result<Outcome, String> {
     if args.iter().any(|arg| arg == "--help" || arg == "-h") {
         print!("{}", options::USAGE);
@@ -70,7 +70,7 @@ pub(crate) fn run(args: &[String]) -> Result<Outcome, String> {
     if rows.is_empty() {
         return Err("no row has such a name; `cargo xtask bench --list` shows them".into());
     }
-    // The commit that is built, not one that is made while this runs.
+    // This is the commit that is built, not one that is made during the run.
     let facts = machine::facts();
     let mut installed = Installed::new(options.built);
     installed.provide(install::Need::Workspace)?;
@@ -88,7 +88,7 @@ pub(crate) fn run(args: &[String]) -> Result<Outcome, String> {
     Ok(outcome(&all))
 }
 
-/// Returns the micro-benchmarks, with criterion's own report.
+/// Runs the micro-benchmarks, which print criterion's own report.
 fn micro(options: &[String]) -> Result<Outcome, String> {
     let folder = paths::root().join("bench").join("micro");
     let run =
@@ -99,7 +99,7 @@ fn micro(options: &[String]) -> Result<Outcome, String> {
     Ok(Outcome::default())
 }
 
-/// Who takes part in each row. Whose program cannot be had has failed already.
+/// Returns the contenders of each row. One whose program is missing has failed already.
 fn line_up(rows: Vec<Row>, options: &Options, installed: &mut Installed) -> Vec<Measured> {
     let mut all = Vec::new();
     for row in rows {
@@ -114,7 +114,7 @@ fn line_up(rows: Vec<Row>, options: &Options, installed: &mut Installed) -> Vec<
     all
 }
 
-/// All rounds. A contender that fails is left out of the rounds that follow.
+/// Runs all rounds. A contender that fails is left out of the later rounds.
 fn measure(all: &mut [Measured], rounds: usize, prober: &Prober<'_>) {
     let shows = std::io::stderr().is_terminal();
     for round in 1..=rounds {
@@ -139,7 +139,7 @@ fn measure(all: &mut [Measured], rounds: usize, prober: &Prober<'_>) {
     }
 }
 
-/// Ours and the floors have to work; what others cannot do is a note.
+/// Returns the outcome: Loggia and the floors must work; a failure of another one is a note.
 fn outcome(all: &[Measured]) -> Outcome {
     let mut outcome = Outcome::default();
     for measured in all {

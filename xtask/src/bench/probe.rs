@@ -1,4 +1,4 @@
-//! One measurement: somebody starts the contender, asks it, and prints the figures.
+//! One measurement: a program starts the contender, sends requests, and prints the figures.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,11 +14,11 @@ use crate::paths;
 pub(super) type Figures = BTreeMap<String, f64>;
 
 const LIMIT: Duration = Duration::from_secs(180);
-/// Calls of the two runs whose difference is what the calls allocate.
+/// The numbers of calls of the two runs, whose difference is the allocations of the calls.
 const FEW: usize = 500;
 const MANY: usize = 1500;
 
-/// What measurements have in common.
+/// The common parts of measurements.
 pub(super) struct Prober<'a> {
     pub(super) seconds: f64,
     pub(super) cores: &'a Cores,
@@ -58,7 +58,7 @@ fn figures(run: Run) -> Result<Figures, String> {
     serde_json::from_str(line).map_err(|e| format!("not figures: {line:?}: {e}"))
 }
 
-/// How often the contender has allocated when it ends after `calls` calls, as valgrind counts.
+/// Returns the number of allocations of the contender in a run of `calls` calls, counted by valgrind.
 fn allocations(args: &[&str], contender: &Contender, log: &str, calls: usize) -> Result<f64, String> {
     let report = paths::work().join("logs").join(format!("{}.valgrind", log.replace(' ', "-")));
     let valgrind = ["valgrind", "--leak-check=no", "--undef-value-errors=no"];

@@ -1,4 +1,4 @@
-//! The table on the terminal, and the same as Markdown and JSON below `bench/results/`.
+//! The table on the terminal, and as Markdown and JSON below `bench/results/`.
 
 use std::fmt::Write as _;
 
@@ -41,7 +41,7 @@ fn aligned(lines: &[Vec<String>]) {
     }
 }
 
-/// Returns a contender's name and its figures, each with how many times ours it is.
+/// Returns a contender's name and its figures, each with its ratio to Loggia's.
 fn cells(measured: &Measured, cell: &Cell) -> Vec<String> {
     let figures = measured.row.metrics.iter().map(|metric| match cell.spread(metric.key) {
         Some(spread) => format!("{}{}", show(spread), beside_ours(measured, cell, metric, spread)),
@@ -65,7 +65,7 @@ fn figure(value: f64) -> String {
     }
 }
 
-/// Writes both files, named for the day and the commit, and for the rows where they are not all.
+/// Writes both files. Their name has the day and the commit, and the rows if they are not all.
 pub(super) fn save(all: &[Measured], options: &Options, facts: &Value) -> Result<(), String> {
     let text = |key: &str| facts[key].as_str().unwrap_or_default().to_owned();
     let json = serde_json::to_string_pretty(&as_json(all, options, facts)).map_err(|e| e.to_string())?;
@@ -120,7 +120,7 @@ fn cell_json(measured: &Measured, cell: &Cell) -> Value {
     json!({ "name": cell.contender.name, "role": role, "figures": figures, "failure": failure })
 }
 
-/// What a machine's own paths follow is of no use to a reader.
+/// Returns the first line of a message, because later lines have paths of this machine.
 fn first_line(message: &str) -> String {
     let place = paths::root().display().to_string();
     let shown: Vec<&str> = message.lines().filter(|line| !line.contains("(log: ")).collect();
@@ -202,7 +202,7 @@ fn everybody(out: &mut String, measured: &Measured) {
     out.push('\n');
 }
 
-/// How many times ours a figure is.
+/// Returns the ratio of a figure to Loggia's.
 fn beside_ours(measured: &Measured, cell: &Cell, metric: &Metric, spread: Spread) -> String {
     let ours = measured.find(Role::Ours).and_then(|ours| ours.spread(metric.key));
     match ours {

@@ -1,28 +1,28 @@
-//! What is measured, in the order of the table, and what ours has to reach in each.
+//! The measurements in the order of the table, and Loggia's limits for each.
 
 use super::contender::{self, Contender, Role};
 use super::stage::Stage;
 
-/// One question, put to several contenders.
+/// One measurement of several contenders.
 pub(super) struct Row {
     pub(super) name: &'static str,
     pub(super) about: &'static str,
-    /// Part of `--quick`.
+    /// True if it is a part of `--quick`.
     pub(super) quick: bool,
     pub(super) probe: Probe,
     pub(super) metrics: Vec<Metric>,
     pub(super) contenders: Vec<Contender>,
-    /// Counted, not timed: once is enough.
+    /// True if it is counted, not timed, so that once is enough.
     pub(super) once: bool,
 }
 
-/// How a row is measured.
+/// The kind of a measurement.
 pub(super) enum Probe {
-    /// `bench-load` with these arguments starts the contender and asks it.
+    /// `bench-load` with these arguments starts the contender and sends requests.
     Load(Vec<&'static str>),
-    /// The contender is a client, with so many calls open at once.
+    /// The contender is a client, with this number of open calls.
     Client(usize),
-    /// `bench-load` with these arguments, twice, and valgrind counts the allocations.
+    /// `bench-load` with these arguments runs twice, and valgrind counts the allocations.
     Allocations(Vec<&'static str>),
 }
 
@@ -35,14 +35,14 @@ pub(super) struct Metric {
     pub(super) targets: Vec<Target>,
 }
 
-/// The most that ours may be.
+/// The limit for Loggia.
 #[derive(Clone, Copy)]
 pub(super) enum Target {
-    /// So many times the floor's.
+    /// This multiple of the floor.
     Floor(f64),
-    /// So many times a peer's.
+    /// This multiple of a peer.
     Peer(&'static str, f64),
-    /// So much.
+    /// This value.
     Most(f64),
 }
 
@@ -50,7 +50,7 @@ fn metric(key: &'static str, unit: &'static str, targets: &[Target]) -> Metric {
     Metric { key, unit, targets: targets.to_vec() }
 }
 
-/// What every load tells, with the targets for CPU per call.
+/// Returns the metrics of every load, with the limits for CPU time per call.
 fn load(cpu: &[Target]) -> Vec<Metric> {
     vec![
         metric("cpu_us", "CPU µs/call", cpu),
@@ -103,7 +103,7 @@ fn calls() -> Vec<Row> {
     ]
 }
 
-/// Returns the same call to a server with many tools, beside ours with few.
+/// Returns the row with the same call to a server with many tools, compared with Loggia with few.
 fn with_tools(name: &'static str, about: &'static str, count: &'static str) -> Row {
     let few = contender::ours().named("loggia, few tools", Role::Floor);
     let mut contenders = vec![contender::ours().with(["--tools", count]), few];
@@ -127,7 +127,7 @@ fn kinds_of_calls(stage: &Stage) -> Vec<Row> {
     let canned =
         contender::floor("the same bytes").with(["--canned".into(), stage.list.as_os_str().to_owned()]);
     let mut lists = vec![contender::ours().with(["--tools", "96"]), canned];
-    // Of their own rmcp has as many tools as ours, and the others one fewer.
+    // Of their own tools, rmcp has as many as Loggia, and the others have one fewer.
     let further = |name: &str| if name.starts_with("rmcp") { "96" } else { "97" };
     lists.extend(contender::servers().into_iter().map(|peer| {
         let further = further(peer.name);

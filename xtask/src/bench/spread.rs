@@ -1,6 +1,6 @@
-//! Median, least and most of a figure over the rounds.
+//! The median, minimum and maximum of a figure over the rounds.
 
-/// How a figure came out.
+/// The distribution of a figure.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Spread {
     pub(super) median: f64,
@@ -9,7 +9,7 @@ pub(super) struct Spread {
 }
 
 impl Spread {
-    /// Of `values`, if there are any.
+    /// Returns the distribution of `values`, if there are any.
     pub(super) fn of(values: impl Iterator<Item = f64>) -> Option<Self> {
         let mut values: Vec<f64> = values.collect();
         values.sort_by(f64::total_cmp);

@@ -1,5 +1,5 @@
-//! What some rows need around them: a server for clients and relays to talk to, the configuration of
-//! `loggia up`, and the bytes that a floor sends ready-made.
+//! The environment of some rows: a server for clients and relays, the configuration of `loggia up`, and the bytes
+//! that a floor sends ready-made.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -12,11 +12,11 @@ use crate::paths;
 
 const START_LIMIT: Duration = Duration::from_secs(30);
 
-/// The things themselves; the server ends with this value.
+/// The environment. The server ends when this value is dropped.
 pub(super) struct Stage {
-    /// Where the server is.
+    /// The URL of the server.
     pub(super) url: String,
-    /// The configuration that names it.
+    /// The configuration that contains it.
     pub(super) config: PathBuf,
     /// An answer to `tools/list`.
     pub(super) list: PathBuf,
@@ -25,18 +25,18 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    /// Names and places, with nothing there yet.
+    /// Chooses names and paths. Does not create anything.
     pub(super) fn new() -> Result<Self, String> {
         let port = free_port()?;
         let dir = paths::work().join("bench");
         std::fs::create_dir_all(&dir).map_err(|e| format!("cannot create {}: {e}", dir.display()))?;
         let url = format!("http://127.0.0.1:{port}/mcp");
-        // Named for the port, so that two runs at once do not share them.
+        // The names contain the port, so that two concurrent runs do not share the files.
         let (config, list) = (dir.join(format!("{port}.toml")), dir.join(format!("{port}.json")));
         Ok(Self { url, config, list, port, server: None })
     }
 
-    /// Sets up what `rows` need.
+    /// Creates the parts that `rows` need.
     pub(super) fn set(&mut self, rows: &[Row], cores: &Cores) -> Result<(), String> {
         if rows.iter().any(|row| row.name == "list") {
             self.save_list()?;

@@ -1,15 +1,15 @@
-//! Whether ours reaches its targets.
+//! Decides whether Loggia meets its limits.
 
 use super::rows::{Metric, Target};
 use super::spread::Spread;
 use super::{Measured, Role};
 
-/// One target and what came of it.
+/// One limit and its outcome.
 pub(super) struct Verdict {
-    /// What ours is measured against, and its figure.
+    /// The contender that the limit refers to, and its figure.
     pub(super) against: String,
     pub(super) other: Option<f64>,
-    /// Ours divided by the other, round by round, or ours itself.
+    /// The ratio of Loggia to the other one, or Loggia's own figure.
     pub(super) value: f64,
     pub(super) target: f64,
 }
@@ -24,7 +24,7 @@ impl Verdict {
     }
 }
 
-/// Returns the targets of `metric` that can be judged.
+/// Returns the limits of `metric` that can be checked.
 pub(super) fn of(measured: &Measured, metric: &Metric) -> Vec<Verdict> {
     let Some(cell) = measured.find(Role::Ours) else { return Vec::new() };
     let (ours, Some(spread)) = (cell.all(metric.key), cell.spread(metric.key)) else { return Vec::new() };
@@ -46,7 +46,7 @@ pub(super) fn of(measured: &Measured, metric: &Metric) -> Vec<Verdict> {
     metric.targets.iter().filter_map(against).collect()
 }
 
-/// Returns the median of the ratios within each round: what the machine did meanwhile, it did to both.
+/// Returns the median of the ratios within each round, because the machine affects both in the same round.
 fn ratio(ours: &[f64], other: &[f64]) -> Option<f64> {
     Spread::of(ours.iter().zip(other).map(|(ours, other)| ours / other)).map(|ratios| ratios.median)
 }

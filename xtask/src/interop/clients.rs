@@ -1,18 +1,18 @@
-//! The clients that take part: for each how it is started, which era it asks for, and what it cannot do.
+//! The clients: the command of each, its era, and the operations that it does not support.
 
 use crate::command::Run;
 use crate::{paths, peers};
 
 /// A client in one mode.
 pub(crate) struct Client {
-    /// What the table calls it.
+    /// Its name in the table.
     pub(crate) name: &'static str,
     driver: Driver,
-    /// The word its driver knows the era by.
+    /// The name of the era for its driver.
     pub(crate) era: &'static str,
-    /// True if it would speak the modern revision to a server that does.
+    /// True if it uses the modern revision with a server that supports it.
     pub(crate) prefers_modern: bool,
-    /// True if it refuses to speak anything else.
+    /// True if it supports only the modern revision.
     pub(crate) only_modern: bool,
 }
 
@@ -38,7 +38,7 @@ pub(crate) const CLIENTS: &[Client] = &[
     pinned("loggia modern", Driver::Ours),
 ];
 
-/// What a client cannot do, by the beginning of its name and of the operation's, and why.
+/// The operations that a client does not support, by the beginning of both names, with the reason.
 const CANNOT: &[(&str, &str, &str)] = &[
     ("inspector", "progress", "its command line shows no progress"),
     ("inspector", "cancel", "its command line cannot cancel a call"),
@@ -57,19 +57,19 @@ const fn pinned(name: &'static str, driver: Driver) -> Client {
 }
 
 impl Client {
-    /// Returns whether it is the one in this repository.
+    /// Returns whether it is the client of this repository.
     pub(crate) fn is_ours(&self) -> bool {
         matches!(self.driver, Driver::Ours)
     }
 
-    /// Why it cannot do `op`, if it cannot.
+    /// Returns the reason why it does not support `op`, if so.
     pub(crate) fn cannot(&self, op: &str) -> Option<&'static str> {
         let applies =
             |(client, start, _): &&(&str, &str, &str)| self.name.starts_with(client) && op.starts_with(start);
         CANNOT.iter().find(applies).map(|(_, _, reason)| *reason)
     }
 
-    /// Its driver, about to be started.
+    /// Returns the command of its driver.
     pub(crate) fn driver(&self, log: &str) -> Run {
         match self.driver {
             Driver::Node(script) => peers::node_script(script, log),

@@ -1,5 +1,4 @@
-//! Running a driver: it gets the target and the plan as one JSON argument, and prints a line of JSON for each
-//! operation.
+//! Runs a driver: it gets the target and the plan as one JSON argument, and prints a line of JSON for each operation.
 
 use std::time::Duration;
 
@@ -40,7 +39,7 @@ pub(super) fn row(job: &Job, plan: &Plan, running: &Running, log: &str) -> Row {
     row
 }
 
-/// Creates a client that speaks nothing but the modern revision has to say so to a server that does not.
+/// Checks that a client with only the modern revision reports an error for a legacy server.
 fn refused(job: &Job, plan: &Plan, running: &Running, mut row: Row, log: &str) -> Row {
     let config = json!({ "target": running.target, "era": job.client.era, "ops": [], "plan": plan.steps });
     let (lines, _) = drive(job, &config, &log_name(plan, log));

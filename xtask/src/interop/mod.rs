@@ -1,6 +1,6 @@
-//! Our server, our client and `loggia up` against other people's implementations: every peer, transport and era
-//! goes through the same operations, and the table says which of them work. A cell that cannot apply gives the reason;
-//! none is silently skipped.
+//! Loggia's server, client and `loggia up` against other implementations: every peer, transport and era goes through
+//! the same operations, and the table shows which of them work. A cell that does not apply has a reason; none is
+//! skipped silently.
 
 mod clients;
 mod drive;
@@ -19,10 +19,10 @@ pub(crate) use servers::start_gateway;
 use servers::{Kind, Wire};
 use table::Row;
 
-/// How many drivers run at once.
+/// The number of drivers that run at the same time.
 const WORKERS: usize = 3;
 
-/// One row of the table to be: a client goes through a plan with a server.
+/// One row of the table: a client runs a plan with a server.
 pub(crate) struct Job {
     client: &'static Client,
     server: Kind,
@@ -34,7 +34,7 @@ pub(crate) fn all() -> Outcome {
     run(&[])
 }
 
-/// `cargo xtask interop [--filter TEXT] [--verbose]`: the rows whose name contains the text.
+/// Runs `cargo xtask interop [--filter TEXT] [--verbose]`: the rows whose name contains the text.
 pub(crate) fn run(args: &[String]) -> Outcome {
     let filter = args.iter().position(|arg| arg == "--filter").and_then(|at| args.get(at + 1));
     let verbose = args.iter().any(|arg| arg == "--verbose");
@@ -50,7 +50,7 @@ pub(crate) fn run(args: &[String]) -> Outcome {
     outcome
 }
 
-/// Five real servers behind one `loggia up`, used by three clients at the same time.
+/// Runs five real servers behind one `loggia up`, with three clients at the same time.
 pub(crate) fn five() -> Outcome {
     const CLIENTS_AT_ONCE: &[&str] = &["ts-2.4 pinned", "ts-1.32", "inspector modern"];
     let running = servers::start_hub(Wire::Http, servers::FIVE, "five");
@@ -75,8 +75,8 @@ pub(crate) fn five() -> Outcome {
     outcome
 }
 
-/// Our server with everybody's clients, everybody's servers with our client, and everybody's servers through
-/// `loggia up` with everybody's clients.
+/// Returns the jobs: Loggia's server with all clients, all servers with Loggia's client, and all servers through
+/// `loggia up` with all clients.
 fn jobs() -> impl Iterator<Item = Job> {
     let pairs = |clients: Vec<&'static Client>, servers: Vec<(Kind, Wire)>| {
         clients.into_iter().flat_map(move |client| {
@@ -122,7 +122,7 @@ impl Job {
     fn run(&self, plans: &Plans, verbose: bool) -> Vec<Row> {
         let begun = Instant::now();
         let rows = match (self.server, self.wire) {
-            // Over stdio each driver starts it anew: with the one connector that the driver wants.
+            // With stdio each driver starts the gateway, with the one connector that it needs.
             (Kind::Hub, Wire::Stdio) => {
                 servers::CONNECTORS.chunks(1).flat_map(|one| self.rows(plans, Some(one))).collect()
             }

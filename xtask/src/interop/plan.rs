@@ -1,4 +1,4 @@
-//! What a client is asked to do with a server, read from `interop/plans.json`.
+//! The operations of a client with a server, from `interop/plans.json`.
 
 use serde_json::{Value, json};
 
@@ -30,7 +30,7 @@ pub(crate) struct Plan {
     pub(crate) connector: Option<&'static str>,
     /// True if the server speaks the modern revision.
     pub(crate) modern: bool,
-    /// What to call and to expect, by operation.
+    /// The arguments and expected results, by operation.
     pub(crate) steps: Value,
 }
 
@@ -44,16 +44,17 @@ impl Plans {
         serde_json::from_str(&text).map(Self).map_err(|e| format!("{}: {e}", path.display()))
     }
 
-    /// Returns the plan to go through with `server`.
+    /// Returns the plan for `server`.
     pub(crate) fn of(&self, server: Kind) -> Plan {
         Plan { connector: None, modern: server.is_modern(), steps: self.0[server.plan()].clone() }
     }
 
-    /// Returns the plans to go through with each of `connectors` of `loggia up`.
+    /// Returns the plans for each of `connectors` of `loggia up`.
     pub(crate) fn through(&self, connectors: &[(&'static str, Kind)]) -> Vec<Plan> {
         let through = |(connector, kind): &(&'static str, Kind)| {
             let mut steps = through_hub(&self.0[kind.plan()], connector);
-            // What a legacy server asks meanwhile makes another round for a modern client, which counts anew.
+            // For a modern client, the questions of a legacy server cause another round, which counts its progress
+            // again.
             if let Some(Value::Object(progress)) = steps.get_mut("progress") {
                 progress.insert("restarts".to_owned(), json!(1));
             }
@@ -64,7 +65,7 @@ impl Plans {
 }
 
 impl Plan {
-    /// Returns the step for `op`, or why the server has none.
+    /// Returns the step for `op`, or the reason why the server has none.
     pub(crate) fn step(&self, op: &str) -> Result<&Value, String> {
         let name = op.split('_').next().unwrap_or(op);
         self.steps

@@ -1,4 +1,4 @@
-//! The servers that take part, and how each is started on each transport.
+//! The servers, and the command of each on each transport.
 
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -32,7 +32,7 @@ pub(crate) enum Kind {
     Hub,
 }
 
-/// How a client reaches it.
+/// The transport between client and server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wire {
     Stdio,
@@ -52,7 +52,7 @@ pub(crate) const THEIRS: &[(Kind, Wire)] = &[
 ];
 pub(crate) const HUB: &[(Kind, Wire)] = &[(Kind::Hub, Wire::Stdio), (Kind::Hub, Wire::Http)];
 
-/// What `loggia up` serves: the connectors' names, and what is behind each.
+/// The connectors of `loggia up`: their names, and the server of each.
 pub(crate) const CONNECTORS: &[(&str, Kind)] = &[
     ("everything", Kind::Everything),
     ("remote", Kind::Everything),
@@ -61,14 +61,14 @@ pub(crate) const CONNECTORS: &[(&str, Kind)] = &[
     ("python", Kind::Py23),
     ("typescript", Kind::Ts24),
 ];
-/// The five of them that serve several clients at once.
+/// Five of them, which serve several clients at the same time.
 pub(crate) const FIVE: &[(&str, Kind)] = CONNECTORS.split_at(5).0;
-/// The connectors that are reached over HTTP; the others are started by `loggia up`.
+/// The connectors over HTTP; `loggia up` starts the others.
 const REMOTE: &[&str] = &["remote", "typescript"];
 
-/// A server that a client can be pointed at; what was started for it ends with this value.
+/// A running server for a client. Its processes end when this value is dropped.
 pub(crate) struct Running {
-    /// `{"url"}` or `{"command"}`, as the drivers want it.
+    /// `{"url"}` or `{"command"}`, for the drivers.
     pub(crate) target: Value,
     daemons: Vec<Daemon>,
 }
@@ -94,7 +94,7 @@ impl Kind {
         }
     }
 
-    /// Returns whether it speaks the modern revision.
+    /// Returns whether it supports the modern revision.
     pub(crate) fn is_modern(self) -> bool {
         !matches!(self, Self::Everything | Self::Filesystem | Self::Memory)
     }
@@ -144,7 +144,7 @@ impl Wire {
     }
 }
 
-/// Starts `kind`, which is not `loggia up`, or says how a client starts it by itself.
+/// Starts `kind`, which is not `loggia up`, or returns the command with which a client starts it.
 pub(crate) fn start(kind: Kind, wire: Wire, log: &str) -> Result<Running, String> {
     prepare_files()?;
     if wire == Wire::Stdio {
@@ -222,7 +222,7 @@ fn get(address: SocketAddr, path: &str) -> std::io::Result<String> {
     Ok(line)
 }
 
-/// A table of TOML; its strings and lists of strings are written as JSON, which TOML reads alike.
+/// Writes a table of TOML. Its strings and lists of strings are written as JSON, which is valid TOML.
 fn write_connector(config: &mut String, name: &str, entry: &Value) {
     let _ = writeln!(config, "[connectors.{name}]");
     for (key, value) in entry.as_object().into_iter().flatten() {
@@ -257,7 +257,7 @@ fn endpoint(port: u16) -> String {
 }
 
 impl Running {
-    /// Why a server that was started is no longer there, if one is not.
+    /// Returns the reason if a started server has ended.
     pub(crate) fn complaint(&mut self) -> Option<String> {
         self.daemons
             .iter_mut()

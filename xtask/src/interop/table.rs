@@ -6,12 +6,12 @@ use super::Job;
 use super::plan::OPERATIONS;
 use crate::outcome::Outcome;
 
-/// What became of one operation.
+/// The outcome of one operation.
 #[derive(Debug)]
 pub(super) enum Cell {
     Passed(String),
     Failed(String),
-    /// The driver ended before it; why is said elsewhere in the row.
+    /// The driver ended before it; another cell of the row has the reason.
     NotReached,
     NotApplicable(String),
 }
@@ -30,7 +30,7 @@ impl Row {
         Self { server, client: job.client.name, cells: BTreeMap::new() }
     }
 
-    /// Returns the row of a server that did not even start.
+    /// Returns the row of a server that did not start.
     pub(super) fn failed(job: &Job, message: &str) -> Self {
         let mut row = Self::new(job, None);
         row.set("connect", Cell::Failed(message.to_owned()));
@@ -45,7 +45,7 @@ impl Row {
         !self.cells.values().any(|cell| matches!(cell, Cell::Failed(_) | Cell::NotReached))
     }
 
-    /// Returns the cells that apply, counted.
+    /// Returns the number of cells that apply.
     pub(super) fn into_outcome(self) -> Outcome {
         let mut outcome = Outcome::default();
         for (op, cell) in self.cells {
@@ -78,7 +78,7 @@ impl Row {
     }
 }
 
-/// Prints the table, and below it why cells do not apply.
+/// Prints the table, and below it the reasons of cells that do not apply.
 pub(super) fn print(rows: &[Row]) {
     let head: Vec<String> = OPERATIONS.iter().map(|op| short(op)).collect();
     println!("  {:<30} {:<18} {:<11} {}", "server", "client", "revision", head.join(" "));

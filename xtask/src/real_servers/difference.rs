@@ -1,4 +1,4 @@
-//! The first difference between two JSON values, with the spelling of both sides.
+//! Finds the first difference between two JSON values, with the spelling of both.
 
 use std::fmt;
 
@@ -20,8 +20,8 @@ impl fmt::Display for Difference {
     }
 }
 
-/// Compares `got`, the text that was received, with `expected`: order of members, spelling of names, strings and numbers,
-/// and the absence of white space between tokens.
+/// Compares `got`, the received text, with `expected`: the order of members, the spelling of names, strings and
+/// numbers, and the absence of white space between tokens.
 pub(super) fn first_difference(expected: &JsonTree, got: &str) -> Option<Difference> {
     let tree = match JsonTree::parse(got) {
         Ok(tree) => tree,

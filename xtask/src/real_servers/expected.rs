@@ -1,6 +1,6 @@
-//! The text that a client of a revision has to receive for a text of a server. The gateway may leave out what the revision
-//! of the client does not have, and has to add what that revision requires; everything else stays as the server wrote it.
-//! A result between a server and a client of one revision is relayed as it is, whatever members it has.
+//! The text that a client of a revision must receive for a text of a server. The gateway may remove what the client's
+//! revision does not have, and must add what this revision requires; everything else must stay as the server wrote
+//! it. If server and client have the same revision, a result is relayed unchanged, whatever members it has.
 
 use super::json_tree::{JsonTree, raw_member};
 use super::revision::Revision;
@@ -29,7 +29,8 @@ use SchemaType::{
     ReadResourceResult, Resource, ResourceContents, ResourceTemplate, Tool,
 };
 
-/// Members that a schema gained, with the first revision that has them. Clients of older revisions do not get them.
+/// Members that were added to a schema, with the first revision that has them. Clients of older revisions do not get
+/// them.
 const ADDED: &[(Revision, SchemaType, &[&str])] = &[
     (V2025_03_26, Tool, &["annotations"]),
     (V2025_06_18, Tool, &["title", "outputSchema", "_meta"]),
@@ -50,7 +51,7 @@ const ADDED: &[(Revision, SchemaType, &[&str])] = &[
     (V2026_07_28, ReadResourceResult, &["resultType", "ttlMs", "cacheScope"]),
 ];
 
-/// Members that hold objects of another type, or arrays of them.
+/// Members that are objects of another type, or arrays of them.
 const NESTED: &[(SchemaType, &str, SchemaType)] = &[
     (Prompt, "arguments", PromptArgument),
     (Resource, "annotations", Annotations),
@@ -63,7 +64,8 @@ const NESTED: &[(SchemaType, &str, SchemaType)] = &[
     (ReadResourceResult, "contents", ResourceContents),
 ];
 
-/// Members that the gateway adds to a result for a modern client, in this order, where the server's revision lacks them.
+/// Members that the gateway adds to a result for a modern client, in this order, if the server's revision does not
+/// have them.
 const MODERN: &[(SchemaType, &str, &str)] = &[
     (ReadResourceResult, "ttlMs", "0"),
     (ReadResourceResult, "cacheScope", "\"private\""),
@@ -75,7 +77,7 @@ const MODERN: &[(SchemaType, &str, &str)] = &[
     (ReadResourceResult, "_meta", GATEWAY),
 ];
 
-/// The gateway's `_meta` of a result that had none: its own name and version.
+/// The `_meta` that the gateway adds to a result without one: its own name and version.
 const GATEWAY: &str = concat!(
     r#"{"io.modelcontextprotocol/serverInfo":{"name":"loggia","title":"Loggia","version":""#,
     env!("CARGO_PKG_VERSION"),
@@ -123,8 +125,8 @@ fn restrict(value: &mut JsonTree, of: SchemaType, revision: Revision) {
     }
 }
 
-/// Removes `prefix`, which the gateway has to put before the name of a tool or a prompt, from the text `entry` of a list.
-/// The names of resources and templates are relayed as they are.
+/// Removes `prefix`, which the gateway must add to the name of a tool or a prompt, from the text `entry` of a list.
+/// The names of resources and templates are relayed unchanged.
 pub(super) fn without_prefix(entry: &str, of: SchemaType, prefix: &str) -> Result<String, String> {
     if !matches!(of, Tool | Prompt) {
         return Ok(entry.to_owned());

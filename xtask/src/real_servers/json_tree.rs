@@ -1,5 +1,6 @@
-//! JSON that keeps its spelling: the order of members, the digits of numbers, the escapes of strings. Only white space
-//! between tokens is dropped. `serde_json::Value` keeps none of these, so it cannot tell what a relay has changed.
+//! JSON that keeps its spelling: the order of members, the digits of numbers, the escapes of strings. Only white
+//! space between tokens is dropped. `serde_json::Value` loses all of these, so it cannot show what a relay has
+//! changed.
 
 use std::fmt;
 

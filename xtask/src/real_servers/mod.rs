@@ -1,6 +1,6 @@
-//! Real servers with rich schemas, each asked over its own standard streams and through `loggia up`: every entry of their
-//! lists, and every result and error, has to arrive with the bytes that the server wrote. Each revision that a server
-//! speaks is paired with each revision that a client may speak to the gateway.
+//! Real servers with rich schemas, each called over its own standard streams and through `loggia up`: every entry of
+//! their lists, and every result and error, must arrive with the bytes that the server wrote. Each revision of a
+//! server is combined with each revision of a client of the gateway.
 
 mod difference;
 mod expected;
@@ -26,7 +26,7 @@ use servers::RealServer;
 use session::{OpenError, RawSession};
 use stdio::StdioTransport;
 
-/// The number of servers that are compared at once.
+/// The number of servers that are compared at the same time.
 const WORKERS: usize = 3;
 
 /// A server in one of its revisions.
@@ -70,7 +70,7 @@ fn prepare() -> Result<Vec<RealServer>, String> {
     servers::read(&[("page", page.to_string()), ("repository", repository.display().to_string())])
 }
 
-/// Makes a Git repository with one commit and one change that is not committed.
+/// Creates a Git repository with one commit and one uncommitted change.
 fn prepare_repository(dir: &Path) -> Result<(), String> {
     let write = |text: &str| {
         std::fs::write(dir.join("été.txt"), text)
@@ -145,15 +145,16 @@ impl ServerComparison<'_> {
         Ok(outcome)
     }
 
-    /// Records what the server says, once for each revision of a client: a result may depend on the requests before it, and
-    /// the clients of the gateway share one server.
+    /// Records the responses of the server, once for each revision of a client, because a result may depend on
+    /// earlier requests, and the clients of the gateway share one server.
     fn record_directly(&self) -> Result<Vec<Recording>, String> {
         let run = self.server.run(&self.home, &format!("real-{}-direct", self.name()))?;
         let mut session = RawSession::open(StdioTransport::start(run)?, self.revision)?;
         Revision::ALL.iter().map(|_| Recording::make(&mut session, &self.server.requests, "")).collect()
     }
 
-    /// Checks that the server refuses the revisions that `servers.json` does not name, so that none is left out by an update.
+    /// Checks that the server refuses the revisions that `servers.json` does not name, so that an update cannot add
+    /// one unnoticed.
     fn check_other_revisions(&self) -> Result<(), String> {
         let named = self.server.revisions()?;
         for revision in Revision::ALL.into_iter().filter(|revision| !named.contains(revision)) {

@@ -36,6 +36,6 @@ fn answer(mut stream: TcpStream) -> std::io::Result<()> {
     };
     let length = body.len();
     let head = format!("HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {length}");
-    // One write: some clients lose a part of a status line that arrives in pieces.
+    // The response is one write, because some clients lose a part of a status line that arrives in pieces.
     stream.write_all(format!("{head}\r\nconnection: close\r\n\r\n{body}").as_bytes())
 }

@@ -1,4 +1,4 @@
-//! What a server says, recorded without and with the gateway, and the comparison of the two.
+//! Records the responses of a server without and with the gateway, and compares the two.
 
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ use super::session::{RawSession, Reply, Transport};
 pub(super) const PREFIX: &str = "relayed";
 pub(super) const NAME_PREFIX: &str = "relayed_";
 
-/// The lists of the protocol: the method, the member of its result that holds the entries, and their type.
+/// The lists of the protocol: the method, the member of its result with the entries, and their type.
 const LISTS: &[(&str, &str, SchemaType)] = &[
     ("tools/list", "tools", SchemaType::Tool),
     ("prompts/list", "prompts", SchemaType::Prompt),
@@ -35,7 +35,7 @@ pub(super) struct Recording {
     replies: Vec<Reply>,
 }
 
-/// The revision that the gateway speaks to the server, and the one that the client speaks to the gateway.
+/// The revision between gateway and server, and the one between client and gateway.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RevisionPair {
     pub(super) server: Revision,

@@ -1,6 +1,6 @@
-//! The servers that take part, read from `interop/real-servers/servers.json`. Each lists what it has without a network and
-//! without a valid token. Redis is the server from Python's index: the one from npm answers only once it has reached a
-//! Redis.
+//! The real servers, from `interop/real-servers/servers.json`. It lists for each what it has without a network and
+//! without a valid token. Redis is the server from Python's index, because the one from npm answers only after it has
+//! connected to a Redis.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -35,7 +35,7 @@ pub(super) struct RealServer {
 #[serde(deny_unknown_fields)]
 struct PythonModule {
     module: String,
-    /// The function that starts it, where `python -m` does not.
+    /// The function that starts it, if `python -m` does not start it.
     function: Option<String>,
     environment: String,
 }
@@ -60,21 +60,21 @@ pub(super) fn read(placeholders: &[(&str, String)]) -> Result<Vec<RealServer>, S
 }
 
 impl RealServer {
-    /// Returns the revisions that the server speaks.
+    /// Returns the revisions that the server supports.
     pub(super) fn revisions(&self) -> Result<Vec<Revision>, String> {
         let parse =
             |text: &String| Revision::parse(text).ok_or_else(|| format!("no revision is named {text}"));
         self.revisions.iter().map(parse).collect()
     }
 
-    /// Returns the server itself, about to be started in the environment that the gateway gives it.
+    /// Returns the command of the server, with the environment that the gateway gives it.
     pub(super) fn run(&self, home: &Path, log: &str) -> Result<Run, String> {
         let (program, arguments) = self.command()?;
         let run = Run::new(program, log).args(arguments).only_inherited_env();
         Ok(self.environment(home).into_iter().fold(run, |run, (key, value)| run.env(&key, value)))
     }
 
-    /// Returns the configuration of a gateway that speaks `revision` to the server.
+    /// Returns the configuration of a gateway that uses `revision` with the server.
     pub(super) fn config(&self, revision: Revision, home: &Path) -> Result<String, String> {
         let (program, arguments) = self.command()?;
         let env = self.environment(home);

@@ -1,5 +1,5 @@
-//! A client that parses nothing of what it receives but the envelope: the texts of results are kept as they were received. SDKs
-//! parse and write anew, which would hide what this stage looks for.
+//! A client that parses only the envelope of messages: the texts of results are kept unchanged. SDKs parse and write
+//! them again, which would hide the differences that this stage looks for.
 
 use serde_json::{Value, json};
 
@@ -22,7 +22,7 @@ pub(super) enum Reply {
     Error(String),
 }
 
-/// A connection to a server, spoken in one revision.
+/// A connection to a server in one revision.
 pub(super) struct RawSession<T> {
     transport: T,
     revision: Revision,
@@ -32,21 +32,21 @@ pub(super) struct RawSession<T> {
 /// The reason why a session is not open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum OpenError {
-    /// The server answers that it does not speak the revision.
+    /// The server answers that it does not support the revision.
     NotSpoken(String),
     /// The server does not start, does not answer, or fails.
     Failed(String),
 }
 
-/// The error of a server that lacks the capability for a list, or a method.
+/// The error of a server that does not have the capability for a list, or the method.
 const METHOD_NOT_FOUND: &str = "-32601";
-/// The error of a server that has failed itself.
+/// The error of a server that failed.
 const INTERNAL_ERROR: &str = "-32603";
 const MOST_PAGES: usize = 100;
 
 impl<T: Transport> RawSession<T> {
-    /// Opens a session. A server that answers in another revision, or with an error that is not its own failure, does not
-    /// speak this one.
+    /// Opens a session. A server that answers with another revision, or with an error that is not its own failure,
+    /// does not support this one.
     pub(super) fn open(transport: T, revision: Revision) -> Result<Self, OpenError> {
         let mut session = Self { transport, revision, next_id: 1 };
         let (answer, member) = if revision.is_modern() {
@@ -74,7 +74,7 @@ impl<T: Transport> RawSession<T> {
         }
     }
 
-    /// Ends the opening legacy of a revision that has one.
+    /// Sends `notifications/initialized`, if the revision has it.
     fn confirm(&mut self) -> Result<(), String> {
         if self.revision.is_modern() {
             return Ok(());
@@ -102,7 +102,7 @@ impl<T: Transport> RawSession<T> {
             .ok_or_else(|| format!("{method}: neither a result nor an error: {text}"))
     }
 
-    /// Returns the text of each entry of a list, from all of its pages; nothing from a server without that list.
+    /// Returns the text of each entry of a list, from all of its pages; none if the server does not have the list.
     pub(super) fn list(&mut self, method: &str, member: &str) -> Result<Vec<String>, String> {
         let mut entries = Vec::new();
         let mut params = json!({});

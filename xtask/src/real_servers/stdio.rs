@@ -1,4 +1,4 @@
-//! JSON-RPC over the standard streams of a server, one message a line, as text.
+//! JSON-RPC over the standard streams of a server, one message on each line, as text.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{ChildStdin, ChildStdout};
@@ -12,7 +12,7 @@ use crate::command::{Daemon, Run};
 
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);
 
-/// A server that this program has started; it ends with this value.
+/// A server that this program has started. It ends when this value is dropped.
 pub(super) struct StdioTransport {
     stdin: ChildStdin,
     lines: Receiver<String>,
@@ -31,7 +31,7 @@ impl StdioTransport {
         sent.map_err(|e| format!("cannot write to the server: {e}\n{}", self.server.tail()))
     }
 
-    /// Returns the next line that is a JSON object; the log lines of a server are passed over.
+    /// Returns the next line that is a JSON object; the log lines of a server are skipped.
     fn next_message(&self, deadline: Instant) -> Result<(String, Value), String> {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -66,7 +66,7 @@ impl Transport for StdioTransport {
     }
 }
 
-/// Reads lines on a thread, which ends with the stream.
+/// Reads lines in a thread, which ends with the stream.
 fn lines_of(stdout: ChildStdout) -> Receiver<String> {
     let (sender, receiver) = channel();
     std::thread::spawn(move || {

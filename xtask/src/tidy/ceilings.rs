@@ -1,20 +1,20 @@
-//! The ceilings of names, words and import circles, in one table. The tree does not meet each target yet, so a figure may not
-//! rise above the ceiling, and a commit that lowers a figure lowers its ceiling too. A ceiling at its target stays.
+//! The ceilings of names, words and import circles, in one table. A figure may not rise above its ceiling, and a
+//! commit that lowers a figure lowers the ceiling, until it is equal to the target.
 
 use super::figures::Figures;
 
-/// Examples that a complaint lists.
+/// The maximum number of examples in a complaint.
 const EXAMPLES: usize = 20;
 
 /// A figure that must not rise.
 struct Ceiling {
-    /// The rule, as it is shown.
+    /// The rule, as text.
     rule: &'static str,
     /// The unit of the figure.
     unit: &'static str,
     /// The figure to reach.
     target: f64,
-    /// The most at present.
+    /// The ceiling.
     most: f64,
     measure: fn(&Figures) -> f64,
     /// The places that the figure counts.
@@ -97,7 +97,7 @@ impl Ceiling {
                 (self.places)(figures).into_iter().take(EXAMPLES).collect::<Vec<_>>().join("\n")
             )),
         };
-        // The next higher tenth holds the figure whatever its further digits.
+        // Rounding up to a tenth, so that the figure is not above it.
         let lower = (figure * 10.0).ceil() / 10.0;
         let can_be_lowered = most > target && lower < most;
         let note =

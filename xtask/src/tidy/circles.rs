@@ -1,5 +1,5 @@
-//! Import circles between the modules of a crate: modules that need one another cannot be understood one by one. Two children
-//! of one module import each other where anything inside of one names anything inside of the other. A child may name its
+//! Import circles between the modules of a crate: modules that need each other cannot be understood one by one. Two
+//! children of one module import each other if something in one names something in the other. A child may name its
 //! parent, and a parent its children. Names that a module re-exports count for the module that defines them.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,7 +19,7 @@ pub(super) struct ImportCircle {
     krate: String,
     /// The module whose children they are.
     parent: ModulePath,
-    /// The names of the children, and those that each of them names.
+    /// The names of the children, with the names that each of them imports.
     imports: BTreeMap<String, BTreeSet<String>>,
 }
 
@@ -33,7 +33,7 @@ impl ImportCircle {
         &self.krate
     }
 
-    /// Returns it on one line.
+    /// Returns its text on one line.
     pub(super) fn describe(&self) -> String {
         let place = [std::slice::from_ref(&self.krate), &self.parent[..]].concat().join("::");
         let import = |(name, others): (&String, &BTreeSet<String>)| {
@@ -59,9 +59,9 @@ struct ModuleGraph(BTreeMap<ModulePath, Module>);
 /// The names that a module uses.
 #[derive(Default)]
 struct Module {
-    /// The names that it imports, each with its path as it is written.
+    /// The imported names, each with its path as it is written.
     imports: BTreeMap<String, Vec<String>>,
-    /// All paths in it, as they are written.
+    /// All paths in the module, as they are written.
     paths: Vec<Vec<String>>,
 }
 
@@ -97,7 +97,7 @@ impl ModuleGraph {
         circles.collect()
     }
 
-    /// Returns the module that defines what `path`, written in the module `from`, names.
+    /// Returns the module that defines the target of `path`, written in the module `from`.
     fn resolve(&self, from: &[String], path: &[String], reexports: usize) -> ModulePath {
         let mut at = from.to_vec();
         let mut rest = path;
@@ -118,7 +118,7 @@ impl ModuleGraph {
                 continue;
             }
             let import = self.0.get(&at).and_then(|module| module.imports.get(name));
-            // A path that begins with a name from elsewhere is of another crate, unless it was imported.
+            // A path that begins with an unknown name belongs to another crate, unless it was imported.
             if let Some(import) =
                 import.filter(|import| reexports > 0 && **import != *path && (is_absolute || n > 0))
             {
@@ -131,10 +131,10 @@ impl ModuleGraph {
     }
 }
 
-/// Longest chain of re-exports that is followed.
+/// The maximum length of a chain of re-exports.
 const MOST_REEXPORTS: usize = 8;
 
-/// Returns the groups of names that reach one another, each with the edges inside of the group.
+/// Returns the groups of names that reach each other, each with the edges in the group.
 fn mutual(edges: &BTreeMap<String, BTreeSet<String>>) -> Vec<BTreeMap<String, BTreeSet<String>>> {
     let reached: BTreeMap<&String, BTreeSet<&String>> =
         edges.keys().map(|name| (name, reachable(edges, name))).collect();

@@ -1,10 +1,10 @@
-//! The subjects of commits: `git log --oneline` and every mail client cut long ones.
+//! The subjects of commits: `git log --oneline` and mail clients cut long ones.
 
 use crate::command::Run;
 
-/// The last commit before the rule: older subjects stay as they are.
+/// The last commit before the rule. Older subjects are not checked.
 const BASE: &str = "44a8625fbf3ea29b8ea379a08669eeb4d8fc3552";
-/// Most characters of a subject.
+/// The maximum number of characters of a subject.
 const LONGEST: usize = 72;
 
 /// The subjects of the commits since [`BASE`], the newest first.
@@ -12,7 +12,7 @@ const LONGEST: usize = 72;
 pub(super) struct Subjects(Vec<String>);
 
 impl Subjects {
-    /// Asks Git. A clone without history has no subjects to judge.
+    /// Asks Git. A clone without history has no subjects to check.
     pub(super) fn read() -> Result<Self, String> {
         let git = |log: &str, args: &[&str]| Run::new("git", log).args(args).finish();
         let is_known = git("git-base", &["cat-file", "-e", &format!("{BASE}^{{commit}}")])?;

@@ -1,4 +1,4 @@
-//! Rules about which crate may know which other.
+//! Rules for the dependencies between crates.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::source::{Source, has_word};
 use super::{ROOMS, Repository};
 
-/// Crates whose presence would make the protocol crate impure: runtimes, sockets, clocks, randomness.
+/// Crates that the protocol crate must not depend on: runtimes, sockets, clocks, randomness.
 const IMPURE: &[&str] = &[
     "tokio",
     "mio",
@@ -95,8 +95,9 @@ pub(super) fn databases_are_the_stores(repository: &Repository) -> Vec<String> {
     others.flat_map(of).map(|(package, other)| format!("{} depends on {other}", name(package))).collect()
 }
 
-/// Returns a textual check, good enough because `unreachable_pub` keeps `pub` to what is really public: the
-/// signatures of public items of `loggia` name no dependency that is not on the list in its manifest.
+/// Checks that the signatures of public items of `loggia` contain no types of dependencies that are not on the list
+/// in its manifest. The check is textual, which is enough because `unreachable_pub` limits `pub` to items that are
+/// really public.
 pub(super) fn public_api_is_allowed(repository: &Repository) -> Vec<String> {
     let Some(package) = repository.package("loggia") else { return vec!["there is no loggia".into()] };
     let allowed: BTreeSet<&str> = package["metadata"]["loggia"]["public-dependencies"]
@@ -195,7 +196,7 @@ fn name(package: &Value) -> &str {
     package["name"].as_str().unwrap_or("")
 }
 
-/// Returns the dependencies that are part of what is built, not those of tests alone.
+/// Returns the dependencies of the built crate, without those of tests.
 fn shipped_dependencies(package: &Value) -> impl Iterator<Item = &str> {
     let all = package["dependencies"].as_array().into_iter().flatten();
     all.filter(|dependency| dependency["kind"] != "dev").filter_map(|dependency| dependency["name"].as_str())

@@ -10,9 +10,9 @@ use super::type_names::TypeNames;
 use super::words::{self, DocBeginnings, percent};
 use super::{ROOMS, Repository};
 
-/// Crates that are programs: their names cannot meet those of libraries in one source.
+/// The crates that are programs: their names are never used together with those of libraries.
 const PROGRAMS: [&str; 1] = ["loggia-cli"];
-/// Names that mean the same in each crate that has them.
+/// Names with the same meaning in all crates that have them.
 const SHARED_NAMES: [&str; 4] = ["Error", "Result", "Builder", "BoxFuture"];
 
 /// The figures of the repository.
@@ -21,7 +21,7 @@ pub(super) struct Figures {
     pub(super) types: TypeNames,
     /// The beginnings of doc comments, for each crate.
     pub(super) docs: Vec<(&'static str, DocBeginnings)>,
-    /// The doc comments whose beginning hides their subject, as `path:line: word`.
+    /// The doc comments whose first word hides their subject, as `path:line: word`.
     pub(super) indirect_docs: Vec<String>,
     /// The idioms, as `path:line: idiom`.
     pub(super) idioms: Vec<String>,
@@ -72,7 +72,7 @@ impl Figures {
             .collect()
     }
 
-    /// Returns the doc comments whose beginning hides their subject, in percent.
+    /// Returns the doc comments whose first word hides their subject, in percent.
     pub(super) fn docs_percent(&self) -> f64 {
         self.all_docs().percent()
     }

@@ -1,11 +1,11 @@
-//! Rules about files as such.
+//! Rules for files.
 
 use super::Repository;
 use super::source::Source;
 
 const LONGEST: usize = 900;
 
-/// Written in pieces, so that this file keeps its own rule.
+/// They are written in pieces, so that this file does not break its own rule.
 const HOSTS: &[&str] = &[
     concat!("registry.npmjs", ".org"),
     concat!("registry.yarnpkg", ".com"),
@@ -48,7 +48,7 @@ pub(super) fn no_machine(repository: &Repository) -> Vec<String> {
     complaints
 }
 
-/// Returns whether `line` names an absolute path below `place`, as opposed to a part of a longer path or of a URL.
+/// Returns whether `line` contains an absolute path below `place`, and not only a part of a longer path or of a URL.
 fn is_place(line: &str, place: &str) -> bool {
     let starts_path =
         |c: char| !c.is_alphanumeric() && !matches!(c, '.' | '_' | '-' | '*' | '}' | '>' | ']' | '/');

@@ -37,11 +37,11 @@ const ROOMS: &[&str] = &[
     "loggia-macros",
 ];
 
-/// Everything a rule may look at.
+/// The data that rules check.
 struct Repository {
-    /// The text files that belong to the repository, tracked or about to be.
+    /// The text files of the repository, tracked or new.
     files: Vec<Source>,
-    /// What `cargo metadata` says of the workspace.
+    /// The output of `cargo metadata` for the workspace.
     metadata: Value,
 }
 
@@ -101,7 +101,7 @@ fn names_and_words(repository: &Repository) -> Outcome {
     outcome
 }
 
-/// Prints the figures of names and words, for each crate, and with `places` all that they count.
+/// Prints the figures of names and words, for each crate, and with `places` everything that they count.
 pub(crate) fn report(places: bool) -> Result<(), String> {
     let figures = Figures::measure(&Repository::read()?)?;
     print!("{}", figures.table());

@@ -1,5 +1,5 @@
-//! Rules about the promises of `SECURITY.md`. A promise without a test is lost with the next change, so each row of
-//! the table names the tests that prove it, in the form in which `cargo test` prints them.
+//! Rules for the promises of `SECURITY.md`. Without a test, a promise may be broken by the next change. So each row
+//! of the table names the tests that prove it, as `cargo test` prints them.
 
 use std::collections::BTreeSet;
 
@@ -49,7 +49,7 @@ fn rows(text: &str) -> Vec<(usize, Vec<&str>)> {
     table.take_while(|(_, cells)| !cells.is_empty()).collect()
 }
 
-/// Returns the cells of a row; none where the line is not one.
+/// Returns the cells of a row; none if the line is not a row.
 fn cells(line: &str) -> Vec<&str> {
     let row = line.trim().strip_prefix('|').and_then(|rest| rest.strip_suffix('|'));
     row.map(|row| row.split('|').map(str::trim).collect()).unwrap_or_default()

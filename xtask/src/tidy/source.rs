@@ -1,5 +1,5 @@
-//! Rust source as the rules need to see it: code apart from comments and strings, and tests apart from both. A
-//! hand-written scanner is enough for that and keeps a parser out of the build.
+//! Rust source for the rules: code is separated from comments and strings, and tests from both. A small scanner is
+//! enough, so the build needs no parser here.
 
 use std::path::PathBuf;
 
@@ -8,9 +8,9 @@ use std::path::PathBuf;
 pub(crate) struct Source {
     /// Its path from the root, with `/`.
     pub(crate) path: String,
-    /// Where it is on this machine.
+    /// Its path on this machine.
     pub(crate) full: PathBuf,
-    /// All of it.
+    /// The whole text.
     pub(crate) text: String,
     /// The code with comments and the contents of strings replaced by spaces; empty unless it is Rust.
     pub(crate) code: String,
@@ -31,7 +31,7 @@ impl Source {
         self.path.ends_with(".rs")
     }
 
-    /// Returns whether this is source of one of `crates` that ends up in what is shipped.
+    /// Returns whether this is source of one of `crates` that is shipped.
     pub(crate) fn ships_in(&self, crates: &[&str]) -> bool {
         self.is_rust() && crates.iter().any(|name| self.path.starts_with(&format!("crates/{name}/src/")))
     }
@@ -54,7 +54,7 @@ impl Source {
         self.strings.iter().filter(move |(n, _)| *n < tests).map(|(n, text)| (*n, text.as_str()))
     }
 
-    /// `path:line`, as editors understand it.
+    /// Returns `path:line`, which editors understand.
     pub(crate) fn at(&self, line: usize) -> String {
         format!("{}:{line}", self.path)
     }
@@ -70,7 +70,7 @@ pub(crate) fn has_word(line: &str, word: &str) -> bool {
     })
 }
 
-/// By the convention of this repository a file's unit tests are its last item.
+/// Returns the first line of the tests. By convention, a file's unit tests are its last item.
 fn tests_from(path: &str, code: &str) -> usize {
     if path.ends_with("/tests.rs") || path.contains("/tests/") {
         return 0;

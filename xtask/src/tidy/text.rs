@@ -1,4 +1,4 @@
-//! Rules about what may be written in code.
+//! Rules for the text of code.
 
 use super::source::{Source, has_word};
 use super::{ROOMS, Repository};
@@ -56,7 +56,7 @@ pub(super) fn no_untagged(repository: &Repository) -> Vec<String> {
     complaints
 }
 
-/// Returns the `derive` that governs the attribute at `at`: in the same block of attributes, or the nearest above.
+/// Returns the `derive` that belongs to the attribute at `at`: in the same block of attributes, or the nearest above.
 fn derive_of<'a>(lines: &[&'a str], at: usize) -> &'a str {
     let below = lines[at..].iter().take_while(|line| line.trim_start().starts_with("#["));
     let above = lines[..at].iter().rev();
@@ -103,7 +103,7 @@ pub(super) fn no_sql(repository: &Repository) -> Vec<String> {
     repository.shipped(&others).flat_map(in_file).collect()
 }
 
-/// Returns a revision's date is a string in one place, where it is parsed.
+/// Checks that the date of a revision is a string only where it is parsed.
 pub(super) fn no_version_strings(repository: &Repository) -> Vec<String> {
     const DATES: &[&str] = &["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28"];
     let shipped = repository.shipped(ROOMS).filter(|file| file.path != "crates/loggia-wire/src/version.rs");
@@ -151,7 +151,7 @@ pub(super) fn tests_are_real(repository: &Repository) -> Vec<String> {
     complaints
 }
 
-/// Where the tests of a folder pause the clock, a sleep moves it and takes no time.
+/// Returns whether the tests of a folder pause the clock. Then a sleep only moves the clock.
 fn has_virtual_time(repository: &Repository, file: &Source) -> bool {
     let folder = |path: &str| path.rsplit_once('/').map(|(folder, _)| folder.to_owned());
     let neighbours = repository.files.iter().filter(|other| folder(&other.path) == folder(&file.path));

@@ -1,5 +1,5 @@
-//! The names of types, counted over the shipped sources: a reader searches for a name and wants one answer. Types inside of
-//! functions and tests are not counted, and neither are those that macros write.
+//! The names of types, counted over the shipped sources, because a reader who searches for a name wants one result.
+//! Types in functions and tests are not counted, nor those that macros generate.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -76,8 +76,8 @@ impl TypeNames {
         Self(self.0.iter().filter(|name| wanted(&name.krate)).cloned().collect())
     }
 
-    /// Returns each name that one crate gives to several types, with the files. Of types that exist under different
-    /// conditions, one is counted.
+    /// Returns each name that one crate gives to several types, with the files. Of types with different conditions,
+    /// only one is counted.
     pub(super) fn twice_in_a_crate(&self) -> Vec<(&TypeName, BTreeSet<&str>)> {
         let mut by_name: BTreeMap<(&str, &str), Vec<&TypeName>> = BTreeMap::new();
         for name in &self.0 {
@@ -91,7 +91,8 @@ impl TypeNames {
         twice.map(|names| (names[0], names.iter().map(|name| &*name.path).collect())).collect()
     }
 
-    /// Returns the types whose name another type has too, in the same crate or in another. `allowed` names do not count.
+    /// Returns the types whose name another type has, too, in the same crate or in another one. `allowed` names do
+    /// not count.
     pub(super) fn shared(&self, allowed: &[&str]) -> Vec<&TypeName> {
         let mut amounts: BTreeMap<&str, usize> = BTreeMap::new();
         for name in &self.0 {
@@ -135,7 +136,7 @@ fn has_condition(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| attribute.path().is_ident("cfg"))
 }
 
-/// Returns whether an item is compiled for tests alone.
+/// Returns whether an item is compiled only for tests.
 pub(super) fn is_test(attributes: &[Attribute]) -> bool {
     let is_test = |attribute: &Attribute| {
         attribute.path().is_ident("cfg")

@@ -1,11 +1,11 @@
-//! The words of comments, documents and messages, counted: beginnings that make a reader search for the subject, and idioms
-//! that have to be known. CONTRIBUTING.md has the rules.
+//! The words of comments, documents and messages, counted: first words that hide the subject, and idioms.
+//! CONTRIBUTING.md has the rules.
 
 use super::source::{Source, has_word};
 
 /// Words that no doc comment should begin with.
 const BEGINNINGS: [&str; 5] = ["what", "who", "whoever", "where", "how"];
-/// Words and phrases that have a plain word beside them.
+/// Words and phrases for which there is a plain word.
 const IDIOMS: [&str; 12] = [
     "somebody",
     "nobody",
@@ -20,11 +20,11 @@ const IDIOMS: [&str; 12] = [
     "for good",
     "has it that",
 ];
-/// Names on disk that contain an idiom. They stay, because records of earlier versions have them.
+/// Names on disk that contain an idiom. They do not change, because existing records have them.
 const NAMES_ON_DISK: [&str; 1] = ["way/"];
-/// The folder of measurements, each a record of its day.
+/// The folder of measurements, which are not changed later.
 const MEASUREMENTS: &str = "bench/results/";
-/// Documents that state these rules, or tell of earlier versions.
+/// Documents that contain these rules, or describe earlier versions.
 const EXEMPT: [&str; 2] = ["CONTRIBUTING.md", "CHANGELOG.md"];
 
 /// The beginnings of doc comments.
@@ -72,12 +72,12 @@ fn doc_beginnings(source: &Source) -> impl Iterator<Item = (usize, String)> + '_
     })
 }
 
-/// Returns whether a line begins inside of a string literal.
+/// Returns whether a line begins inside a string literal.
 fn is_in_string(source: &Source, line: usize) -> bool {
     source.strings.iter().any(|(first, text)| *first < line && line <= first + text.matches('\n').count())
 }
 
-/// Returns whether idioms are looked for in a file: in the comments and messages of what is shipped, and in documents.
+/// Returns whether idioms are searched in a file: in the comments and messages of shipped code, and in documents.
 pub(super) fn is_prose(source: &Source) -> bool {
     let is_exempt = EXEMPT.contains(&&*source.path) || source.path.starts_with(MEASUREMENTS);
     let is_document = source.path.ends_with(".md") && !is_exempt;
@@ -97,7 +97,7 @@ pub(super) fn idioms(source: &Source) -> Vec<String> {
     found
 }
 
-/// Returns a line without its code, which `code` repeats.
+/// Returns a line without the code that `code` repeats.
 fn prose(line: &str, code: &str) -> String {
     let mut code = code.chars();
     line.chars().map(|c| if code.next().is_none_or(|code| code == ' ') { c } else { ' ' }).collect()

@@ -1,4 +1,4 @@
-//! Reading a call and writing its answer, with serde_json and nothing else.
+//! Reads a call and writes its answer, only with serde_json.
 
 use std::borrow::Cow;
 
@@ -30,13 +30,13 @@ pub(crate) fn parse(body: &[u8]) -> serde_json::Result<Call<'_>> {
 }
 
 impl Call<'_> {
-    /// Returns whether the tool called is the one that tells of its progress.
+    /// Returns whether the called tool sends progress notifications.
     pub(crate) fn tells_progress(&self) -> bool {
         self.params.name == "progress"
     }
 }
 
-/// Returns the answer as 2026-07-28 has it.
+/// Returns the answer of 2026-07-28.
 pub(crate) fn modern(call: &Call<'_>) -> serde_json::Result<Vec<u8>> {
     write(
         call,
@@ -45,7 +45,7 @@ pub(crate) fn modern(call: &Call<'_>) -> serde_json::Result<Vec<u8>> {
     )
 }
 
-/// Returns the answer as 2025-11-25 has it.
+/// Returns the answer of 2025-11-25.
 pub(crate) fn legacy(call: &Call<'_>) -> serde_json::Result<Vec<u8>> {
     write(call, br#","result":{"content":[{"type":"text","text":"#, b"}]}}")
 }

@@ -1,4 +1,4 @@
-//! A bare hyper client that writes and reads the same bodies: a keep-alive connection for each caller.
+//! A bare hyper client that writes and reads the same bodies, with a keep-alive connection for each caller.
 
 use std::borrow::Cow;
 

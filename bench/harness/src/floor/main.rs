@@ -1,5 +1,5 @@
-//! The least a server can do for the same bytes: read the request, parse it with serde_json, write an answer
-//! of the same shape. No validation, no routing.
+//! The floors: the lowest cost of a server for the same bytes. They read the request, parse it with serde_json and
+//! write an answer with the same members, without validation and routing.
 
 mod answer;
 mod client;

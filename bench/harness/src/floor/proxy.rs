@@ -1,4 +1,4 @@
-//! A bare hyper reverse proxy that parses the body: it passes the request on as it is, and the answer back.
+//! A bare hyper reverse proxy that parses the body. It passes on the request and the answer unchanged.
 
 use std::convert::Infallible;
 use std::io;

@@ -40,7 +40,7 @@ async fn handle(request: Request<Incoming>, canned: Option<Bytes>) -> Result<Res
         let parsed: Result<Envelope, _> = serde_json::from_slice(&body);
         return Ok(json(if parsed.is_ok() { canned } else { Bytes::new() }));
     }
-    // What is no call, such as `initialize`, is answered with nothing.
+    // A message that is not a call, such as `initialize`, gets an empty answer.
     let Ok(call) = answer::parse(&body) else { return Ok(json(Bytes::new())) };
     let answered = if is_modern { answer::modern(&call) } else { answer::legacy(&call) };
     let answered = answered.unwrap_or_default();

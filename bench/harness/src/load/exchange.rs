@@ -1,5 +1,5 @@
-//! One keep-alive connection, spoken by hand: a general HTTP client costs more than the servers under measure,
-//! and would then be what is measured.
+//! One keep-alive connection, with HTTP written by hand: a general HTTP client costs more than the measured servers,
+//! and would dominate the measurement.
 
 use std::io;
 use std::net::SocketAddr;
@@ -9,7 +9,7 @@ use bench_harness::Failure;
 use bench_harness::message::{Era, INITIALIZED, LEGACY, MODERN, Question, contains, initialize};
 use tokio::net::TcpStream;
 
-/// How long a program may take until it listens.
+/// The time for a program to listen.
 const START: Duration = Duration::from_secs(60);
 
 pub(crate) struct Connection {
@@ -22,7 +22,7 @@ pub(crate) struct Connection {
     filled: usize,
 }
 
-/// Where the parts of an answer lie.
+/// The positions of the parts of an answer.
 struct Head {
     status: u16,
     body: usize,
@@ -35,7 +35,7 @@ enum Framing {
     Chunked,
 }
 
-/// Connects as soon as something listens.
+/// Connects when the program listens.
 pub(crate) async fn connect(address: SocketAddr, path: &str, pause: Duration) -> Result<Connection, Failure> {
     let deadline = Instant::now() + START;
     let stream = loop {
@@ -52,7 +52,7 @@ pub(crate) async fn connect(address: SocketAddr, path: &str, pause: Duration) ->
 }
 
 impl Connection {
-    /// Opens a session where the revision has them.
+    /// Opens a session if the revision has sessions.
     pub(crate) async fn open(&mut self, era: Era) -> Result<(), Failure> {
         if era == Era::Modern {
             return Ok(());
@@ -65,7 +65,7 @@ impl Connection {
         self.exchange().await.map(drop)
     }
 
-    /// Asks once, and checks the answer.
+    /// Sends one request, and checks the answer.
     pub(crate) async fn ask(&mut self, question: &Question, id: u64) -> Result<(), Failure> {
         let headers = match question.era {
             Era::Modern => modern_headers(question.method(), question.tool()),
@@ -90,13 +90,13 @@ impl Connection {
         }
     }
 
-    /// Sends `body` with the headers of the modern revision and leaves the answer to be read.
+    /// Sends `body` with the headers of the modern revision. Does not read the answer.
     pub(crate) async fn send(&mut self, method: &str, body: &str) -> Result<(), Failure> {
         self.write_request(&modern_headers(method, None), body);
         self.flush().await
     }
 
-    /// Reads until `needle` has arrived, and forgets what came before its end.
+    /// Reads until `needle` has arrived, and drops the bytes up to its end.
     pub(crate) async fn read_until(&mut self, needle: &[u8]) -> Result<(), Failure> {
         while !contains(&self.buffer[..self.filled], needle) {
             self.fill().await?;
@@ -105,7 +105,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Gives the buffers back, so that thousands of waiting connections are cheap.
+    /// Frees the buffers, so that thousands of waiting connections need little memory.
     pub(crate) fn rest(&mut self) {
         self.request = Vec::new();
         self.buffer = vec![0; 512];

@@ -1,4 +1,4 @@
-//! Calls over keep-alive connections, each of which asks anew as soon as it is answered.
+//! Calls over keep-alive connections. Each connection sends its next request when it has the answer.
 
 use std::cell::Cell;
 use std::net::{SocketAddr, TcpListener};
@@ -15,7 +15,7 @@ use crate::exchange::{Connection, connect};
 use crate::options::{Length, Options};
 use crate::sample::{Meter, Sample};
 
-/// Between two attempts to connect to a program that starts.
+/// The pause between two attempts to connect to a starting program.
 const PAUSE: Duration = Duration::from_millis(5);
 
 pub(crate) async fn run(options: &Options) -> Result<Sample, Failure> {
@@ -42,14 +42,15 @@ pub(crate) async fn run(options: &Options) -> Result<Sample, Failure> {
     Ok(sample)
 }
 
-/// Starts the program with an address to listen at.
+/// Starts the program with an address to listen on.
 pub(crate) fn start(options: &Options) -> Result<(Child, SocketAddr), Failure> {
     let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
     let mut command = command(&options.program, options.pin());
     Ok((command.args(["--listen", &address.to_string()]).spawn()?, address))
 }
 
-/// Every connection asks until the length is over; gives the connections back, and how long each call took.
+/// Sends requests on every connection until the length is reached. Returns the connections, and the latency of each
+/// call.
 async fn ask_all(
     connections: Vec<Connection>,
     question: &Rc<Question>,

@@ -1,5 +1,5 @@
-//! Starts a server, loads it and prints what that cost the server, as one line of JSON. For HTTP the program is
-//! given `--listen ADDR`, for stdio `--stdio`. Every answer is checked.
+//! Starts a server, loads it and prints the cost for the server, as one line of JSON. The program gets `--listen
+//! ADDR` for HTTP, and `--stdio` for stdio. Every answer is checked.
 
 mod exchange;
 mod http;

@@ -1,4 +1,4 @@
-//! What connections cost that do nothing: keep-alive ones after a call, and open streams of changes.
+//! The memory of idle connections: keep-alive ones after a call, and open streams of changes.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use crate::options::Options;
 use crate::sample::Sample;
 
 const PAUSE: Duration = Duration::from_millis(5);
-/// How long a change may take to reach everybody.
+/// The time for a change to reach all streams.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) async fn idle(options: &Options) -> Result<Sample, Failure> {
@@ -45,7 +45,7 @@ async fn one_call(
     Ok(connection)
 }
 
-/// Opens the streams, has the server change its list of tools, and waits until every stream has heard of it.
+/// Opens the streams, makes the server change its list of tools, and waits until every stream has the notification.
 pub(crate) async fn listen(options: &Options) -> Result<Sample, Failure> {
     let touch = options.question()?.called("touch");
     let (child, address) = http::start(options)?;

@@ -1,4 +1,4 @@
-//! What the command line asks for.
+//! The options of the command line.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ pub(crate) struct Options {
     pub(crate) program: Vec<String>,
 }
 
-/// How long to ask: for a time, or a number of times.
+/// The length of a measurement: a time, or a number of calls.
 #[derive(Clone, Copy)]
 pub(crate) enum Length {
     Time(Duration),
@@ -47,7 +47,7 @@ impl Options {
         self.value("--path").unwrap_or("/mcp")
     }
 
-    /// Returns whether the program is to be ended gently.
+    /// Returns whether the program is asked to end, instead of being killed.
     pub(crate) fn ends(&self) -> bool {
         self.words.iter().any(|word| word == "--end")
     }
@@ -81,7 +81,7 @@ impl Options {
 }
 
 impl Length {
-    /// Returns the share of it that is spent before measuring.
+    /// Returns the part of it before the measurement.
     pub(crate) fn warm_up(self) -> Self {
         match self {
             Self::Time(time) => Self::Time(time / 4),

@@ -1,4 +1,4 @@
-//! One measurement, as the harness reads it.
+//! One measurement, in the form that the harness reads.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 #[derive(Default)]
 pub(crate) struct Sample(Map<String, Value>);
 
-/// What a server has used when the measurement begins.
+/// The use of a server at the beginning of the measurement.
 pub(crate) struct Meter {
     pid: u32,
     cpu: u64,
@@ -32,7 +32,7 @@ impl Meter {
         Ok(Self { pid, cpu: cpu_ns(pid)?, begun: Instant::now() })
     }
 
-    /// What the calls since then cost; each latency stands for one call.
+    /// Returns the cost of the calls since then. There is one latency for each call.
     pub(crate) fn read(&self, mut latencies: Vec<Duration>) -> Result<Sample, Failure> {
         let (cpu, wall) = (cpu_ns(self.pid)? - self.cpu, self.begun.elapsed());
         let calls = latencies.len() as f64;

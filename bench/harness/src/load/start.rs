@@ -1,4 +1,4 @@
-//! How long a program takes from being started to its first answer, and how much memory it has then.
+//! The time from the start of a program to its first answer, and its memory at that time.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use crate::options::{Length, Options};
 use crate::sample::Sample;
 use crate::{exchange, http, stdio};
 
-/// Between two attempts to connect: short, for the pause is part of what is measured.
+/// The pause between two attempts to connect. It is short, because it is a part of the measurement.
 const PAUSE: Duration = Duration::from_micros(200);
 
 pub(crate) async fn run(options: &Options) -> Result<Sample, Failure> {

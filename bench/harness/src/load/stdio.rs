@@ -1,5 +1,5 @@
-//! Calls over standard streams: as many lines are written as answers have been read, all at once, so that a
-//! server that answers several at a time is asked several at a time.
+//! Calls over standard streams. After each read, as many lines are written at once as answers were read, so a server
+//! that answers several calls together gets several together.
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout};
 use crate::options::{Length, Options};
 use crate::sample::{Meter, Sample};
 
-/// The two ends of a program's streams.
+/// The two streams of a program.
 pub(crate) struct Pipe {
     input: ChildStdin,
     output: ChildStdout,
@@ -47,7 +47,7 @@ pub(crate) fn start(options: &Options) -> Result<(Child, Pipe), Failure> {
 }
 
 impl Pipe {
-    /// Opens a session where the revision has them.
+    /// Opens a session if the revision has sessions.
     pub(crate) async fn open(&mut self, era: Era) -> Result<(), Failure> {
         if era == Era::Modern {
             return Ok(());
@@ -61,7 +61,7 @@ impl Pipe {
         Ok(())
     }
 
-    /// Keeps `in_flight` questions open until the length is over, and waits for the last answer.
+    /// Keeps `in_flight` calls open until the length is reached, and waits for the last answer.
     pub(crate) async fn ask_many(
         &mut self,
         question: &Question,
@@ -98,7 +98,7 @@ impl Pipe {
         Ok(())
     }
 
-    /// Reads what is there, at least one answer, and says how many it were.
+    /// Reads the available answers, at least one, and returns their number.
     async fn read(
         &mut self,
         question: &Question,
@@ -142,7 +142,7 @@ impl Pipe {
     }
 }
 
-/// Answers come in any order; the id says which this is.
+/// Returns the id of an answer, because answers may have any order.
 fn id_of(line: &[u8]) -> Result<u64, Failure> {
     #[derive(serde::Deserialize)]
     struct Id {

@@ -1,4 +1,4 @@
-//! A bare axum handler: it parses the body with serde_json and writes a reply of the same shape.
+//! A bare axum handler: it parses the body with serde_json and writes a reply with the same members.
 
 use axum::Router;
 use axum::body::Bytes;

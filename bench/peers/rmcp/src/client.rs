@@ -1,4 +1,4 @@
-//! Calls through rmcp's client: `bench-rmcp-client URL CONCURRENCY SECONDS`. Prints what a call cost this process.
+//! Calls with rmcp's client: `bench-rmcp-client URL CONCURRENCY SECONDS`. Prints the cost of a call in this process.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -36,7 +36,7 @@ async fn call_all(peer: &Peer<RoleClient>, concurrency: usize, length: Duration)
     Ok(calls.load(Ordering::Relaxed))
 }
 
-/// CPU time of all threads of this process, in nanoseconds.
+/// Returns the CPU time of all threads of this process, in nanoseconds.
 fn cpu_ns() -> std::io::Result<u64> {
     let mut total = 0;
     for task in std::fs::read_dir("/proc/self/task")? {

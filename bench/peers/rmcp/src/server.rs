@@ -1,6 +1,6 @@
-//! A server on rmcp. Without `--tuned` it is what the README and the examples show: handlers and their router made
-//! for each request, the default configuration, `axum::serve` on a plain listener. With `--tuned` the router is
-//! built once, answers are plain JSON where they can be, and sockets have TCP_NODELAY.
+//! A server with rmcp. Without `--tuned` it is written as the README and the examples show: handlers and their router
+//! are created for each request, with the default configuration and `axum::serve` on a plain listener. With `--tuned`
+//! the router is created once, answers are plain JSON if possible, and sockets have TCP_NODELAY.
 
 use std::os::fd::AsFd;
 use std::sync::Arc;
@@ -100,7 +100,7 @@ fn main() -> anyhow::Result<()> {
     if tuned && arguments.iter().any(|word| word == "--stdio") { tuned_stdio() } else { serve(&arguments) }
 }
 
-/// Plain pipes and one thread, instead of the threads behind `tokio::io::stdin`.
+/// Serves on plain pipes with one thread, instead of the threads behind `tokio::io::stdin`.
 #[tokio::main(flavor = "current_thread")]
 async fn tuned_stdio() -> anyhow::Result<()> {
     let input = Receiver::from_owned_fd(std::io::stdin().as_fd().try_clone_to_owned()?)?;

@@ -1,4 +1,4 @@
-//! A server on tower-mcp, as its README has it. Its endpoint over HTTP is `/`.
+//! A server with tower-mcp, written as its README shows. Its endpoint over HTTP is `/`.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
