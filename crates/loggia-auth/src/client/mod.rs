@@ -53,11 +53,11 @@ pub use settings::DpopUse;
 pub use token_check::TokenCheck;
 use token_check::{TokenChecker, is_refusal};
 
-/// The number of requests of [`OAuth::ensure`]: without a token, with one, with the nonce that is wanted, with more
+/// The maximum number of requests of [`OAuth::ensure`]: without a token, with one, with the required nonce, with more
 /// scopes.
 const ENSURE_ATTEMPTS: usize = 4;
 
-/// The authorization for one server. Cheap to clone; clones share the token.
+/// The authorization for one server. It is cheap to clone; clones share the token.
 ///
 /// ```no_run
 /// use std::sync::Arc;
@@ -116,7 +116,7 @@ impl OAuth {
         Ok(self.cache.get().await?.map(|current| current.credential.clone()))
     }
 
-    /// Signs in, even if there is a credential already: asks the server what it demands, then uses the grant.
+    /// Signs in, even if there is a credential: asks the server for its requirements, then uses the grant.
     pub async fn sign_in(&self) -> Result<Credential, AuthError> {
         let challenge = self.checker.challenge().await?;
         self.cache.delete_unreadable().await?;
@@ -133,18 +133,19 @@ impl OAuth {
         Ok(renewed.credential.clone())
     }
 
-    /// Deletes the token, and revokes it if the authorization server supports that. Deletes an unreadable record too.
+    /// Deletes the token, and revokes it if the authorization server supports that. Also deletes an unreadable
+    /// record.
     pub async fn sign_out(&self) -> Result<(), AuthError> {
         self.renewer.sign_out().await
     }
 
-    /// Begins a sign-in whose response will arrive at `redirect_uri`, on which this process or another one listens.
+    /// Starts a sign-in whose response will arrive at `redirect_uri`, on which this process or another one listens.
     pub async fn begin(&self, redirect_uri: &str) -> Result<AuthorizationRequest, AuthError> {
         let challenge = self.checker.challenge().await?;
         self.renewer.start_sign_in(redirect_uri, &challenge).await
     }
 
-    /// Finishes a sign-in that was begun for this credential, in this process or in another one.
+    /// Finishes a sign-in that was started for this credential, in this process or in another one.
     pub async fn finish(&self, response: AuthorizationResponse) -> Result<Credential, AuthError> {
         Ok(self.renewer.finish_sign_in(response).await?.credential.clone())
     }
@@ -155,9 +156,9 @@ impl OAuth {
         self.checker.check().await
     }
 
-    /// Makes sure that the server accepts requests: with the current token, with a renewed one, or after a sign-in. Returns
-    /// `None` if the server wants no token. Call this before connecting if the user may have to sign in, because that takes
-    /// longer than a connection attempt may.
+    /// Makes sure that the server accepts requests: with the current token, with a renewed one, or after a sign-in.
+    /// Returns `None` if the server needs no token. Call this before connecting if the user may have to sign in,
+    /// because a user needs longer than a connection attempt may take.
     pub async fn ensure(&self) -> Result<Option<Credential>, AuthError> {
         self.cache.delete_unreadable().await?;
         let server = &self.settings.server;
@@ -175,7 +176,7 @@ impl OAuth {
     }
 
     async fn headers_for(&self, method: &Method, url: &Url) -> Result<HeaderMap, AuthError> {
-        // A token goes only to its server.
+        // A token is sent only to its server.
         if url.origin() != self.settings.server.origin() {
             return Ok(HeaderMap::new());
         }

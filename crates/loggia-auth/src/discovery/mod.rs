@@ -20,7 +20,7 @@ pub use challenge::BearerChallenge;
 pub use resource::{ResourceMetadata, covers};
 pub use server::{AuthorizationServerMetadata, MetadataOrigin};
 
-/// The number of authorization servers of one resource that are tried.
+/// The maximum number of authorization servers of one resource that are tried.
 const MOST_SERVERS: usize = 4;
 
 /// The metadata of a protected server and of its authorization server.
@@ -33,7 +33,8 @@ pub struct DiscoveryResult {
 }
 
 impl DiscoveryResult {
-    /// Returns the `resource` parameter (RFC 8707) of token requests: the published identifier, or else the server's URL.
+    /// Returns the `resource` parameter (RFC 8707) of token requests: the published identifier, otherwise the
+    /// server's URL.
     pub fn resource_identifier(&self, server: &Url) -> String {
         match &self.resource {
             Some(resource) => resource.resource.clone(),

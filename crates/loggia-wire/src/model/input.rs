@@ -62,7 +62,7 @@ impl InputRequest {
         })
     }
 
-    /// Returns the method it is.
+    /// Returns its method.
     pub fn method(&self) -> Method {
         match self {
             InputRequest::Elicit(_) => Method::Elicit,

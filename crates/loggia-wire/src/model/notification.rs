@@ -119,7 +119,7 @@ pub enum ServerNotification {
 }
 
 impl ServerNotification {
-    /// Returns the method it is.
+    /// Returns its method.
     pub fn method(&self) -> Method {
         match self {
             ServerNotification::Progress(_) => Method::Progress,
@@ -152,7 +152,7 @@ pub enum ClientNotification {
 }
 
 impl ClientNotification {
-    /// Returns the method it is.
+    /// Returns its method.
     pub fn method(&self) -> Method {
         match self {
             ClientNotification::Initialized(_) => Method::Initialized,

@@ -88,7 +88,7 @@ use engine::Composer;
 use engine::RequestIds;
 use tools::Tools;
 
-/// A connected client. Cheap to clone; the connection ends when the last clone is gone.
+/// A connected client. It is cheap to clone; the connection ends when the last clone is dropped.
 #[derive(Clone)]
 pub struct Client(Arc<ClientHandle>);
 
@@ -103,23 +103,23 @@ pub(crate) struct ClientState {
     options: ClientOptions,
     handler: Arc<dyn ClientHandler>,
     ids: RequestIds,
-    /// The span that the client was made in.
+    /// The span in which the client was created.
     span: tracing::Span,
     #[cfg(feature = "http-client")]
     composer: Arc<Composer>,
     /// The server, if requests can be made without the client's task.
     #[cfg(feature = "http-client")]
     direct: RwLock<Option<Arc<direct::DirectServer>>>,
-    /// Given when the client's task ends, with it every request made without it.
+    /// Given when the client's task ends; it also ends the direct requests.
     #[cfg(feature = "http-client")]
     over: Shutdown,
-    /// True if requests are mirrored into headers.
+    /// True if arguments are mirrored into headers.
     mirrors: bool,
     cache: Mutex<ReplyCache>,
     tools: Mutex<Tools>,
     log_level: Mutex<Option<LoggingLevel>>,
     changes: Changes,
-    /// Number of subscriptions to each resource of a legacy server.
+    /// The number of subscriptions to each resource of a legacy server.
     wanted: Mutex<HashMap<String, usize>>,
 }
 
@@ -137,7 +137,7 @@ impl Client {
         Client::connect(Child::new(program).args(args)).await
     }
 
-    /// A client with other than the default options.
+    /// Returns a builder for a client with other options.
     pub fn builder() -> ClientBuilder {
         ClientBuilder::new()
     }
@@ -163,12 +163,12 @@ impl Client {
         }
     }
 
-    /// The revision in use; `None` while there is no connection.
+    /// Returns the revision in use; `None` while there is no connection.
     pub fn version(&self) -> Option<Version> {
         self.facts().map(|facts| facts.version)
     }
 
-    /// Returns the server's name and version as it states them. For display only.
+    /// Returns the server's name and version, as the server reports them. For display only.
     pub fn server_info(&self) -> Option<Implementation> {
         self.facts()?.identity.clone()
     }
@@ -183,15 +183,15 @@ impl Client {
         self.facts()?.instructions.clone()
     }
 
-    /// Everything the server announces, whatever asked for it: a bus to listen to.
+    /// Returns the bus of all changes that the server announces.
     ///
-    /// Legacy servers announce changes of their lists by themselves; what else is announced is what a
+    /// Legacy servers announce changes of their lists without a request. All other changes are those that a
     /// [`Client::listen`] of this client asked for.
     pub fn changes(&self) -> &Changes {
         &self.common().changes
     }
 
-    /// Waits until the connection has ended and is not opened again. Returns the reason.
+    /// Waits until the connection has ended and will not be opened again. Returns the reason.
     pub async fn closed(&self) -> String {
         let mut status = self.0.status.clone();
         let ended = status.wait_for(|status| matches!(status, Status::Closed(_))).await;
@@ -201,17 +201,17 @@ impl Client {
         }
     }
 
-    /// Tells the server that the roots have changed (legacy revisions; others ask when they need them).
+    /// Tells the server that the roots have changed (legacy revisions; modern servers ask when they need them).
     pub fn roots_changed(&self) -> Result<()> {
         self.send(Command::Notify(Method::RootsListChanged))
     }
 
-    /// Ends the connection, for all clones, and waits until it has ended: a session is deleted, a child
-    /// has left. Pending requests fail.
+    /// Ends the connection, for all clones, and waits until it has ended: the session is deleted, the child has
+    /// exited. Pending requests fail.
     pub async fn close(&self) {
         let (done, ended) = oneshot::channel();
         if self.send(Command::Close(done)).is_ok() {
-            // An error means that it has ended already.
+            // An error means that the task has ended already.
             let _ = ended.await;
         }
     }
@@ -231,7 +231,7 @@ impl Client {
         self.0.commands.send(command).map_err(|_| self.gone())
     }
 
-    /// Why nothing can be sent any more.
+    /// Returns the error for a request after the end of the connection.
     fn gone(&self) -> Error {
         match &*self.0.status.borrow() {
             Status::Closed(reason) => Error::Connection(reason.clone()),
@@ -267,7 +267,7 @@ impl ClientState {
         *self.log_level.lock().unwrap_or_else(PoisonError::into_inner) = Some(level);
     }
 
-    /// The server announced a change.
+    /// Handles a change that the server announced.
     fn changed(&self, change: Change) {
         self.cache().invalidate(&change);
         self.changes.announce(change);
