@@ -1,6 +1,6 @@
 //! The operations of a request, read from its body before it is passed on.
 //!
-//! An ambiguous request is refused, because the server could read it in another way than the rules.
+//! An ambiguous request is refused, because the server could read it differently from the rules.
 
 use loggia::wire::jsonrpc::{Frame, Message};
 use loggia::wire::uri::AmbiguousUri;

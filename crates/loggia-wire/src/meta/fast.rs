@@ -1,4 +1,4 @@
-//! Reads `_meta` into its fields without a tree. Every request is read this way. If the text is unusual, the result
+//! Reads `_meta` into its fields without a tree. It is tried first for every request. If the text is unusual, the result
 //! is `None`, and it is read again as a tree, whose errors say what is wrong.
 
 use std::borrow::Cow;

@@ -150,7 +150,7 @@ mod unix {
         _blocking: BlockingRestore,
     }
 
-    /// The stream as a socket: the mode is set in the same way for all kinds of streams.
+    /// The stream as a socket: the mode is set alike for all kinds of streams.
     struct BlockingRestore(std::os::unix::net::UnixStream);
 
     impl Drop for BlockingRestore {
