@@ -6,7 +6,9 @@ use std::sync::Arc;
 use loggia_auth::restricted_http::IpNetwork;
 use loggia_connect::config_file::PublicUrl;
 
+use crate::added::ConnectorDatabase;
 use crate::config::GatewayConfig;
+use crate::config_sources::ConfigSources;
 use crate::connector::ConnectorContext;
 use crate::error::Result;
 use crate::gateway::Gateway;
@@ -94,13 +96,28 @@ impl GatewayBuilder {
         self
     }
 
+    /// Serves the connectors that were added with `loggia add` too, and applies changes to them while the gateway runs.
+    /// Without a configuration file they take the place of the folder, if there are any. Default: only the configuration.
+    pub fn serve_added(mut self, serves: bool) -> GatewayBuilder {
+        self.options.serves_added = serves;
+        self
+    }
+
     /// Checks the configuration. Nothing is started, and nothing is listened on.
     ///
     /// # Errors
     ///
     /// [`GatewayError`](crate::GatewayError) where the configuration has no connector, or its folder does not exist.
     pub async fn build(self) -> Result<Gateway> {
-        self.config.check()?;
-        Ok(Gateway::new(self.config, self.options))
+        let GatewayBuilder { config, options } = self;
+        let credentials = options.context.credentials();
+        let mut sources = ConfigSources::new(config, options.watches_config);
+        if options.serves_added {
+            let database = ConnectorDatabase::of(&options.vault, credentials, sources.base().file())?;
+            sources = sources.with_added(database).await?;
+        }
+        let config = sources.config(credentials.redactor())?;
+        config.check()?;
+        Ok(Gateway::new(config, sources, options))
     }
 }

@@ -10,6 +10,7 @@ use loggia_connect::config_file::{self, Backend, Builtin, ConfigFile, ServerSect
 use loggia_connect::redact::Redactor;
 use loggia_connect::secret::Secret;
 use loggia_hub::{Connector, Opened};
+use loggia_store::AddedConnector;
 
 use crate::connector::{
     ConnectorContext, FOLDER, PersonalConnector, connector, environment, folder, open, open_folder, resolved,
@@ -80,6 +81,37 @@ impl GatewayConfig {
             connectors: Connectors::Folder { root, options },
             stamp: None,
         }
+    }
+
+    /// Serves added connectors too: beside those of the file, or in place of the folder.
+    ///
+    /// # Errors
+    ///
+    /// [`GatewayError::ConfigFile`] if a definition is wrong, [`GatewayError::DuplicateConnector`] if the file has a connector
+    /// of the same name.
+    pub fn with_added(self, added: &[AddedConnector], redactor: &Redactor) -> Result<GatewayConfig> {
+        if added.is_empty() {
+            return Ok(self);
+        }
+        let (base, mut all) = match self.connectors {
+            Connectors::File { base, all } => (base, all),
+            Connectors::Folder { .. } => (PathBuf::from("."), Vec::new()),
+        };
+        let of_file = all.len();
+        for AddedConnector { name, definition, .. } in added {
+            let place = PathBuf::from(format!("the added connector {name}"));
+            let parsed = ConfigFile::parse(definition, &place)?;
+            parsed.redact(redactor, &environment);
+            for connector in parsed.connectors {
+                if all[..of_file].iter().any(|other| other.name == connector.name) {
+                    let file = self.file.clone().unwrap_or_default();
+                    return Err(GatewayError::DuplicateConnector { name: connector.name, file });
+                }
+                all.push(connector);
+            }
+        }
+        all.retain(|connector| connector.enabled);
+        Ok(GatewayConfig { connectors: Connectors::File { base, all }, ..self })
     }
 
     /// Checks everything that can be checked before a start.

@@ -1,16 +1,34 @@
-//! The report of a changed configuration file. It stands below the observer, which receives it.
+//! The report of a changed configuration. It stands below the observer, which receives it.
 
 use std::fmt;
 use std::path::PathBuf;
 
 use loggia_hub::ConnectorSetChange;
 
-/// The effect of a changed configuration file.
+/// A part of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ConfigSource {
+    /// The configuration file.
+    File(PathBuf),
+    /// The connectors that were added with `loggia add`.
+    Added,
+}
+
+impl fmt::Display for ConfigSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ConfigSource::File(file) => file.display().fmt(f),
+            ConfigSource::Added => f.write_str("the list of added connectors"),
+        }
+    }
+}
+
+/// The effect of a changed configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConfigChange {
-    /// The file.
-    pub file: PathBuf,
+    /// The part of the configuration that changed.
+    pub source: ConfigSource,
     /// The change of the connectors.
     pub connectors: ConnectorSetChange,
     /// Whether `[server]` differs from what the gateway was started with, which takes effect at its next start.
@@ -28,7 +46,7 @@ impl ConfigChange {
 impl fmt::Display for ConfigChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ConnectorSetChange { added, reconnected, removed, kept, .. } = &self.connectors;
-        write!(f, "{} changed", self.file.display())?;
+        write!(f, "{} changed", self.source)?;
         for (verb, names) in [("added", added), ("changed", reconnected), ("removed", removed)] {
             if !names.is_empty() {
                 write!(f, "; {verb}: {}", names.join(", "))?;

@@ -51,13 +51,18 @@ impl Credentials {
         &self.redactor
     }
 
-    /// Returns the folder; creates it if there is none.
-    pub(crate) fn folder(&self) -> Result<&Path, AuthError> {
-        let folder = self.folder.as_ref().ok_or_else(|| {
+    /// Returns the folder, which may not exist.
+    pub(crate) fn path(&self) -> Result<&Path, AuthError> {
+        self.folder.as_deref().ok_or_else(|| {
             AuthError::Configuration(
                 "this system has no folder for credentials; name one with --credentials".to_owned(),
             )
-        })?;
+        })
+    }
+
+    /// Returns the folder; creates it if there is none.
+    pub(crate) fn folder(&self) -> Result<&Path, AuthError> {
+        let folder = self.path()?;
         FileStore::open(folder)?;
         Ok(folder)
     }

@@ -19,6 +19,13 @@ pub enum GatewayError {
     NoConnectors(PathBuf),
     /// The folder to serve does not exist, or is no folder.
     NoFolder(PathBuf),
+    /// A connector was added, and the configuration file has one of the same name.
+    DuplicateConnector {
+        /// The name.
+        name: String,
+        /// The configuration file.
+        file: PathBuf,
+    },
     /// Authorization is on, but the URL by which clients know the gateway is unknown. The address is one that other
     /// machines can reach; `None` if a program serves the gateway itself.
     NoPublicUrl(Option<String>),
@@ -59,6 +66,9 @@ impl GatewayError {
             GatewayError::NoConnectors(_) => {
                 Some("a connector is a section [connectors.NAME] with a kind".to_owned())
             }
+            GatewayError::DuplicateConnector { name, .. } => Some(format!(
+                "remove one of them: the section [connectors.{name}] in the file, or `loggia connectors remove {name}`"
+            )),
             GatewayError::NoPublicUrl(_) => {
                 Some("name the URL in server.public_url, or turn authorization off".to_owned())
             }
@@ -77,6 +87,11 @@ impl fmt::Display for GatewayError {
                 write!(f, "{} has no connector that is enabled", file.display())
             }
             GatewayError::NoFolder(path) => write!(f, "{} is no folder", path.display()),
+            GatewayError::DuplicateConnector { name, file } => write!(
+                f,
+                "the connector {name:?} is declared twice: in {} and by `loggia add`",
+                file.display()
+            ),
             GatewayError::NoPublicUrl(Some(address)) => write!(
                 f,
                 "other machines can reach {address}, so authorization is on, and then clients must know under which URL"

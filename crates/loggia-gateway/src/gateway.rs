@@ -19,6 +19,7 @@ use tower_layer::{Identity, Stack};
 use crate::access::{GatewayAccess, ListenAddress};
 use crate::auth_stack::AuthStack;
 use crate::config::GatewayConfig;
+use crate::config_sources::ConfigSources;
 use crate::connector_factory::ConnectorFactory;
 use crate::error::{GatewayError, Result};
 use crate::http::{GatewayLayer, SignInParts};
@@ -36,6 +37,8 @@ const DEFAULT_LISTEN: &str = "127.0.0.1:4000";
 /// A gateway that is configured but not started.
 pub struct Gateway {
     config: GatewayConfig,
+    /// Taken by the task that watches them.
+    sources: Option<ConfigSources>,
     options: GatewayOptions,
 }
 
@@ -60,8 +63,8 @@ struct StartedHub {
 }
 
 impl Gateway {
-    pub(crate) fn new(config: GatewayConfig, options: GatewayOptions) -> Gateway {
-        Gateway { config, options }
+    pub(crate) fn new(config: GatewayConfig, sources: ConfigSources, options: GatewayOptions) -> Gateway {
+        Gateway { config, sources: Some(sources), options }
     }
 
     /// Returns the address of the configuration; without one, port 4000 of this machine.
@@ -76,7 +79,7 @@ impl Gateway {
     /// # Errors
     ///
     /// [`GatewayError`] if the address, the authorization or a connector cannot be used. Nothing is left running then.
-    pub async fn serve(self, on: impl Into<ListenOn>) -> Result<GatewayServer> {
+    pub async fn serve(mut self, on: impl Into<ListenOn>) -> Result<GatewayServer> {
         let place = on.into().0?;
         let access = self.decide(Some(&place.address()?))?;
         // The address comes first: a gateway that cannot listen must not start anything.
@@ -97,12 +100,12 @@ impl Gateway {
     /// # Errors
     ///
     /// [`GatewayError`] if a connector cannot be used.
-    pub async fn serve_stdio(self) -> Result<GatewayServer> {
+    pub async fn serve_stdio(mut self) -> Result<GatewayServer> {
         let limits = self.config.server.limits.clone();
         // There is one connection: what it runs at once is all that runs.
         let factory = ConnectorFactory::new(self.options.context.clone(), None);
         let (hub, factory) = self.start_hub(factory, limits.requests.min(limits.requests_per_connection))?;
-        let tasks = self.watch(&hub, factory, None);
+        let tasks = Vec::from_iter(self.watch(&hub, factory, None));
         let status = self.report(|file| StatusReporter::stdio(hub.clone(), file));
         let shutdown = Shutdown::new();
         let serving = stdio().serve(hub.clone(), limits, shutdown.clone());
@@ -120,7 +123,7 @@ impl Gateway {
     ///
     /// [`GatewayError::NoPublicUrl`] if authorization is on and the public URL is not known; and the errors of
     /// [`Gateway::serve`].
-    pub async fn into_service(self) -> Result<GatewayService> {
+    pub async fn into_service(mut self) -> Result<GatewayService> {
         let access = self.decide(None)?;
         let StartedHub { hub, http, shutdown, url, tasks } = self.start(&access, None).await?;
         let service = http.into_service(hub.clone(), self.config.server.limits.clone(), shutdown);
@@ -133,8 +136,8 @@ impl Gateway {
     }
 
     /// Starts the hub and prepares HTTP. Authorization comes first: if it cannot be used, nothing is started.
-    async fn start(&self, access: &GatewayAccess, address: Option<SocketAddr>) -> Result<StartedHub> {
-        let server = &self.config.server;
+    async fn start(&mut self, access: &GatewayAccess, address: Option<SocketAddr>) -> Result<StartedHub> {
+        let server = self.config.server.clone();
         let base = access.base(address);
         let url = base.as_ref().map(|base| format!("{base}{}", server.path));
         let auth = match (access.is_protected(), &base, &url) {
@@ -146,7 +149,7 @@ impl Gateway {
         let factory = ConnectorFactory::new(self.options.context.clone(), users);
         let (hub, factory) = self.start_hub(factory, server.limits.requests)?;
         let resource = auth.as_ref().map(|auth| auth.resource.clone());
-        let mut tasks = self.watch(&hub, factory.clone(), resource);
+        let mut tasks = Vec::from_iter(self.watch(&hub, factory.clone(), resource));
         let shutdown = Shutdown::new();
         let mut http = self.http(access, address);
         let mut sign_in = None;
@@ -164,20 +167,17 @@ impl Gateway {
         AuthStack::open(base, url, &self.config, &self.options).await
     }
 
-    /// Applies changes of the configuration file, if it is to be watched.
+    /// Applies changes of the configuration's sources.
     fn watch(
-        &self,
+        &mut self,
         hub: &Arc<Hub>,
         factory: Arc<ConnectorFactory>,
         resource: Option<ResourceServerLayer>,
-    ) -> Vec<BackgroundTask> {
-        let watched = self.config.watched().filter(|_| self.options.watches_config);
+    ) -> Option<BackgroundTask> {
+        let sources = self.sources.take()?;
         let (config, observer) = (self.config.clone(), self.options.observer.clone());
-        let task = watched.map(|(file, seen)| {
-            let reloader = ConfigReloader::new(hub.clone(), factory, resource, config, observer);
-            BackgroundTask::spawn(reloader.run(file, seen))
-        });
-        task.into_iter().collect()
+        let reloader = ConfigReloader::new(hub.clone(), factory, resource, config, observer);
+        Some(BackgroundTask::spawn(reloader.run(sources)))
     }
 
     /// Starts the hub, in which at most `requests` run at once.

@@ -19,11 +19,13 @@
 
 mod access;
 mod accounts;
+mod added;
 mod api;
 mod auth_stack;
 mod builder;
 mod config;
 mod config_change;
+mod config_sources;
 mod connector;
 mod connector_factory;
 mod credential_check;
@@ -48,9 +50,10 @@ mod users;
 mod vault;
 
 pub use access::GatewayAccess;
+pub use added::ConnectorDatabase;
 pub use builder::GatewayBuilder;
 pub use config::GatewayConfig;
-pub use config_change::ConfigChange;
+pub use config_change::{ConfigChange, ConfigSource};
 pub use connector::ConnectorContext;
 pub use credential_check::{CredentialCheck, CredentialState};
 pub use credentials::Credentials;

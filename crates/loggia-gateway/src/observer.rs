@@ -3,11 +3,9 @@
 //!
 //! [`GatewayServer::hub`]: crate::GatewayServer::hub
 
-use std::path::Path;
-
 use loggia_auth::server::SignInLink;
 
-use crate::config_change::ConfigChange;
+use crate::config_change::{ConfigChange, ConfigSource};
 use crate::error::GatewayError;
 
 /// The receiver of what a gateway reports. Each method does nothing unless it is implemented.
@@ -17,15 +15,15 @@ pub trait GatewayObserver: Send + Sync + 'static {
         let _ = link;
     }
 
-    /// Receives the effect of a changed configuration file.
+    /// Receives the effect of a changed configuration.
     fn config_changed(&self, change: &ConfigChange) {
         let _ = change;
     }
 
-    /// Receives the reason that a changed configuration file is refused. The gateway goes on with the configuration of
+    /// Receives the reason that a changed configuration is refused. The gateway goes on with the configuration of
     /// before.
-    fn config_refused(&self, file: &Path, error: &GatewayError) {
-        let _ = (file, error);
+    fn config_refused(&self, source: &ConfigSource, error: &GatewayError) {
+        let _ = (source, error);
     }
 }
 

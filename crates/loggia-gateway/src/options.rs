@@ -27,6 +27,7 @@ pub(crate) struct GatewayOptions {
     pub(crate) allowed_origins: Vec<String>,
     pub(crate) trusted_proxies: Vec<IpNetwork>,
     pub(crate) watches_config: bool,
+    pub(crate) serves_added: bool,
 }
 
 impl GatewayOptions {
@@ -43,6 +44,7 @@ impl GatewayOptions {
             allowed_origins: Vec::new(),
             trusted_proxies: Vec::new(),
             watches_config: true,
+            serves_added: false,
         }
     }
 }

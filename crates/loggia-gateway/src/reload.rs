@@ -1,9 +1,8 @@
-//! Changes of the configuration file while the gateway runs. The file is watched; when it changes, the connectors that differ
-//! are added, changed or removed, and calls on the others go on.
+//! Changes of the configuration while the gateway runs. Its sources are watched; when one changes, the connectors that
+//! differ are added, changed or removed, and calls on the others go on.
 //!
 //! Invariant: a change applies as a whole or not at all. A file that cannot be read, or is wrong, changes nothing.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use loggia_auth::resource::ResourceServerLayer;
@@ -12,13 +11,13 @@ use loggia_hub::Hub;
 
 use crate::auth_stack::scope_policy;
 use crate::config::GatewayConfig;
-use crate::config_change::ConfigChange;
+use crate::config_change::{ConfigChange, ConfigSource};
+use crate::config_sources::ConfigSources;
 use crate::connector_factory::ConnectorFactory;
 use crate::error::{GatewayError, Result};
-use crate::file_watch::{FileStamp, FileWatch};
 use crate::observer::GatewayObserver;
 
-/// Applies changes of the configuration file to a running hub.
+/// Applies changes of the configuration to a running hub.
 pub(crate) struct ConfigReloader {
     hub: Arc<Hub>,
     factory: Arc<ConnectorFactory>,
@@ -43,29 +42,25 @@ impl ConfigReloader {
         ConfigReloader { hub, factory, resource, config, server, observer }
     }
 
-    /// Watches `file`, and applies each change, until the future is dropped.
-    pub(crate) async fn run(mut self, file: PathBuf, seen: FileStamp) {
-        let mut watch = FileWatch::new(file.clone(), seen);
+    /// Waits for changes of `sources`, and applies each, until the future is dropped.
+    pub(crate) async fn run(mut self, mut sources: ConfigSources) {
+        let redactor = self.factory.context().credentials().redactor().clone();
         loop {
-            watch.changed().await;
-            let redactor = self.factory.context().credentials().redactor().clone();
-            let path = file.clone();
-            let read = tokio::task::spawn_blocking(move || GatewayConfig::read(&path, &redactor)).await;
-            let Ok(read) = read else { continue };
-            match read.and_then(|next| self.apply(next, &file)) {
+            let (source, next) = sources.changed(&redactor).await;
+            match next.and_then(|next| self.apply(next, &source)) {
                 Ok(change) => {
                     tracing::info!(%change, "the configuration was read again");
                     self.observer.config_changed(&change);
                 }
                 Err(error) => {
                     tracing::warn!(%error, "the changed configuration is refused; nothing has changed");
-                    self.observer.config_refused(&file, &error);
+                    self.observer.config_refused(&source, &error);
                 }
             }
         }
     }
 
-    fn apply(&mut self, next: GatewayConfig, file: &std::path::Path) -> Result<ConfigChange> {
+    fn apply(&mut self, next: GatewayConfig, source: &ConfigSource) -> Result<ConfigChange> {
         next.check()?;
         // Until the hub has changed, rules hold for the spellings of the old and of the new connectors.
         self.set_scopes(&[&self.config, &next]);
@@ -77,7 +72,7 @@ impl ConfigReloader {
         }
         self.set_scopes(&[&self.config]);
         let needs_restart = self.config.server != self.server;
-        Ok(ConfigChange { file: file.to_owned(), connectors: applied?, needs_restart })
+        Ok(ConfigChange { source: source.clone(), connectors: applied?, needs_restart })
     }
 
     /// Sets the rules of `[server.auth.scopes]`, as the gateway was started with them, for the connectors of `configs`.

@@ -71,7 +71,7 @@ impl VaultLocation {
     }
 
     /// Returns the URL of the database, unless the vault is a file beside the credentials.
-    fn database(&self) -> Result<Option<String>> {
+    pub(crate) fn database(&self) -> Result<Option<String>> {
         match self {
             VaultLocation::File => Ok(None),
             VaultLocation::Environment => database_of_environment(),

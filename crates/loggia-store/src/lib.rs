@@ -23,6 +23,7 @@
 //! # }
 //! ```
 
+mod added_connectors;
 mod database;
 mod encrypted_records;
 mod envelope;
@@ -31,6 +32,7 @@ mod master;
 mod namespace;
 mod vault;
 
+pub use added_connectors::{AddedConnector, AddedConnectors};
 pub use database::Database;
 pub use encrypted_records::CredentialKind;
 pub use error::StoreError;

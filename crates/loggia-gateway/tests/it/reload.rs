@@ -1,6 +1,5 @@
 //! Changes of the configuration file while the gateway runs and clients call.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -9,7 +8,8 @@ use loggia::changes::Change;
 use loggia::client::{Client, Negotiation, Subscription};
 use loggia::model::SubscriptionFilter;
 use loggia_gateway::{
-    ConfigChange, ConnectorContext, Gateway, GatewayConfig, GatewayError, GatewayObserver, Redactor,
+    ConfigChange, ConfigSource, ConnectorContext, ConnectorDatabase, Gateway, GatewayConfig, GatewayError,
+    GatewayObserver, Redactor, VaultLocation,
 };
 use serde_json::json;
 use tokio::sync::Mutex;
@@ -28,8 +28,9 @@ impl GatewayObserver for Reports {
         let _ = self.0.send(change.to_string());
     }
 
-    fn config_refused(&self, file: &Path, error: &GatewayError) {
-        let _ = self.0.send(format!("{} refused: {error}", file.display()));
+    fn config_refused(&self, source: &ConfigSource, error: &GatewayError) {
+        let next_step = error.next_step().map(|step| format!("; {step}")).unwrap_or_default();
+        let _ = self.0.send(format!("{source} refused: {error}{next_step}"));
     }
 }
 
@@ -41,7 +42,8 @@ async fn start(world: &World, text: &str) -> (loggia_gateway::GatewayServer, Unb
     let (sender, reports) = unbounded_channel();
     let gateway = Gateway::builder(config)
         .connector_context(ConnectorContext::new(world.credentials("gateway")))
-        .observer(Reports(sender));
+        .observer(Reports(sender))
+        .serve_added(true);
     let server = gateway.build().await.expect("built").serve("127.0.0.1:0").await.expect("served");
     (server, reports)
 }
@@ -147,5 +149,48 @@ async fn connectors_come_change_and_go_under_load() {
         task.await.expect("no call failed");
     }
     assert!(callers.iter().all(|caller| caller.calls.load(Ordering::SeqCst) > 0));
+    server.stop().await.expect("stopped");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn added_connectors_are_served_beside_the_file() {
+    let world = World::new();
+    let (server, mut reports) = start(&world, NOTES).await;
+    let file = world.path().join("loggia.toml");
+    let database = ConnectorDatabase::of(&VaultLocation::File, &world.credentials("gateway"), Some(&file));
+    let database = database.expect("a place");
+    assert_eq!(database.list().await.expect("read"), [], "nothing was added, and nothing is created");
+    let added = database.open().await.expect("opened");
+    let files = "kind = \"builtin\"\nname = \"files\"\n";
+    // Each step: the name, the section, and the report; an empty section removes the connector.
+    let steps = [
+        (
+            "other",
+            format!("[connectors.other]\n{files}"),
+            "the list of added connectors changed; added: other",
+        ),
+        (
+            "notes",
+            format!("[connectors.notes]\n{files}"),
+            "the list of added connectors refused: the connector \"notes\" is declared twice: in loggia.toml and by `loggia \
+             add`; remove one of them: the section [connectors.notes] in the file, or `loggia connectors remove notes`",
+        ),
+        ("notes", String::new(), "the list of added connectors changed; the connection of each of the 2"),
+        (
+            "bad",
+            "[connectors.bad]\nkind = \"bulitin\"\n".to_owned(),
+            "the list of added connectors refused: the added connector bad:2:8: ",
+        ),
+        ("bad", String::new(), "the list of added connectors changed; the connection of each of the 2"),
+        ("other", String::new(), "the list of added connectors changed; removed: other"),
+    ];
+    for (name, section, expected) in steps {
+        match section.is_empty() {
+            true => assert!(added.remove(name).await.expect("written"), "{name}"),
+            false => assert!(added.add(name, &section).await.expect("written"), "{name}"),
+        }
+        let report = report(&world, &mut reports).await;
+        assert!(report.starts_with(expected), "{report}");
+    }
     server.stop().await.expect("stopped");
 }

@@ -33,6 +33,13 @@ const MIGRATIONS: &[&str] = &[
     )",
     "CREATE INDEX secrets_until ON secrets (until)",
     "CREATE TABLE leases (name TEXT PRIMARY KEY, holder TEXT NOT NULL, until BIGINT NOT NULL)",
+    "CREATE TABLE connectors (
+        name TEXT PRIMARY KEY,
+        definition TEXT NOT NULL,
+        revision BIGINT NOT NULL,
+        created BIGINT NOT NULL,
+        updated BIGINT NOT NULL
+    )",
 ];
 
 /// A value in a statement or in a row.

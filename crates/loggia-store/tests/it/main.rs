@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "these are tests")]
 
+mod added_connectors;
 mod failures;
 mod keys;
 mod killed;

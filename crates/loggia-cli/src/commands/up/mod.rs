@@ -11,8 +11,8 @@ use loggia::transport::TerminationSignals;
 use loggia_connect::builtin::files::FilesOptions;
 use loggia_connect::config_file::{Listen, PublicUrl};
 use loggia_gateway::{
-    ConfigChange, Credentials, Gateway, GatewayBuilder, GatewayConfig, GatewayError, GatewayObserver,
-    SignInLink, StateFolder, VaultLocation,
+    ConfigChange, ConfigSource, Credentials, Gateway, GatewayBuilder, GatewayConfig, GatewayError,
+    GatewayObserver, SignInLink, StateFolder, VaultLocation,
 };
 
 use crate::args::UpArgs;
@@ -151,13 +151,13 @@ impl GatewayObserver for TerminalObserver {
     }
 
     fn config_changed(&self, change: &ConfigChange) {
-        crate::out::note(&change.to_string());
+        crate::out::note(change);
     }
 
-    fn config_refused(&self, file: &Path, error: &GatewayError) {
-        crate::out::note(&format!(
-            "{error}\n{} is refused: the gateway goes on as before. Correct the file, and it is read again",
-            file.display()
+    fn config_refused(&self, source: &ConfigSource, error: &GatewayError) {
+        let next_step = error.next_step().map(|step| format!("; {step}")).unwrap_or_default();
+        crate::out::note(format!(
+            "{error}{next_step}\n{source} is refused, and the gateway goes on as before. It is read again when it changes"
         ));
     }
 }

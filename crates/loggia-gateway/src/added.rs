@@ -1,0 +1,134 @@
+//! Connectors that people added with `loggia add`: a database beside the configuration file. Each configuration file has one
+//! of its own; without a file it is that of the user who runs the program.
+//!
+//! Invariant: reading never creates a database, so that a program that only looks leaves nothing behind.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use loggia_auth::jose::sha256;
+use loggia_store::{AddedConnector, AddedConnectors, Database};
+
+use crate::credentials::Credentials;
+use crate::error::{GatewayError, Result};
+use crate::vault::VaultLocation;
+
+/// The time between two looks at the database.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// Characters of a digest that name a database.
+const CHARS: usize = 16;
+
+/// The database of added connectors, which may not exist yet.
+#[derive(Clone)]
+pub struct ConnectorDatabase {
+    place: DatabasePlace,
+}
+
+#[derive(Clone)]
+enum DatabasePlace {
+    File(PathBuf),
+    Url(loggia_auth::secret::Secret),
+}
+
+impl ConnectorDatabase {
+    /// Finds the database of the connectors that were added beside the configuration file `config`: a file beside the
+    /// credentials, or the database that replicas share, if `location` names one.
+    ///
+    /// # Errors
+    ///
+    /// [`GatewayError`] if `location` names a database in a wrong form, or the system has no folder for credentials.
+    pub fn of(
+        location: &VaultLocation,
+        credentials: &Credentials,
+        config: Option<&Path>,
+    ) -> Result<ConnectorDatabase> {
+        let place = match location.database()? {
+            Some(url) => DatabasePlace::Url(loggia_auth::secret::Secret::new(url)),
+            None => DatabasePlace::File(credentials.path()?.join(file_name(config))),
+        };
+        Ok(ConnectorDatabase { place })
+    }
+
+    /// Returns the added connectors, in the order in which they were added.
+    ///
+    /// # Errors
+    ///
+    /// [`GatewayError`] if the database cannot be read.
+    pub async fn list(&self) -> Result<Vec<AddedConnector>> {
+        match &self.place {
+            DatabasePlace::File(path) if !path.exists() => Ok(Vec::new()),
+            _ => self.open().await?.list().await.map_err(GatewayError::configuration),
+        }
+    }
+
+    /// Opens the database to change it; creates it if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`GatewayError`] if the database cannot be opened.
+    pub async fn open(&self) -> Result<AddedConnectors> {
+        let url = match &self.place {
+            DatabasePlace::File(path) => {
+                if let Some(folder) = path.parent() {
+                    loggia_auth::store::FileStore::open(folder)?;
+                }
+                format!("sqlite:{}", path.display())
+            }
+            DatabasePlace::Url(url) => url.expose().to_owned(),
+        };
+        let database = Database::open(&url).await.map_err(GatewayError::configuration)?;
+        Ok(AddedConnectors::new(database))
+    }
+}
+
+/// Names the database of a configuration file by its path.
+fn file_name(config: Option<&Path>) -> String {
+    let Some(path) = config else { return "connectors.db".to_owned() };
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let digest: String = sha256(path.as_os_str().as_encoded_bytes()).chars().take(CHARS).collect();
+    format!("connectors-{digest}.db")
+}
+
+/// A watch on the added connectors.
+pub(crate) struct AddedWatch {
+    database: ConnectorDatabase,
+    opened: Option<AddedConnectors>,
+    seen: Vec<AddedConnector>,
+}
+
+impl AddedWatch {
+    /// Watches for differences from `seen`.
+    pub(crate) fn new(database: ConnectorDatabase, seen: Vec<AddedConnector>) -> AddedWatch {
+        AddedWatch { database, opened: None, seen }
+    }
+
+    /// Waits for a change, and returns the connectors. A database that cannot be read is tried again.
+    pub(crate) async fn changed(&mut self) -> Vec<AddedConnector> {
+        loop {
+            tokio::time::sleep(INTERVAL).await;
+            match self.read().await {
+                Ok(now) if now != self.seen => {
+                    self.seen.clone_from(&now);
+                    return now;
+                }
+                Ok(_) => {}
+                Err(error) => tracing::debug!(%error, "the added connectors cannot be read for now"),
+            }
+        }
+    }
+
+    async fn read(&mut self) -> Result<Vec<AddedConnector>> {
+        if self.opened.is_none() {
+            match &self.database.place {
+                DatabasePlace::File(path) if !path.exists() => return Ok(Vec::new()),
+                _ => self.opened = Some(self.database.open().await?),
+            }
+        }
+        let Some(opened) = &self.opened else { return Ok(Vec::new()) };
+        let listed = opened.list().await;
+        if listed.is_err() {
+            self.opened = None;
+        }
+        listed.map_err(GatewayError::configuration)
+    }
+}
