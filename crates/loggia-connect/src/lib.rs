@@ -5,6 +5,7 @@
 //! holds the backends they name.
 //!
 //! * [`config_file`]: what `loggia.toml` says, with errors that point at the place.
+//! * [`filter`]: jq expressions that shape arguments and results, with bounds.
 //! * [`import`]: the servers of an MCP client, as connectors.
 //! * [`redact`]: texts without the values that variables stand for.
 //! * [`secret`]: what must not be shown, and what stands for it in a file.
@@ -14,7 +15,9 @@
 pub use loggia_builtin as builtin;
 
 pub mod config_file;
+pub mod filter;
 pub mod import;
 pub mod openapi;
+mod problem;
 pub mod redact;
 pub mod secret;

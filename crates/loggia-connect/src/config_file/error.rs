@@ -10,27 +10,16 @@ use std::sync::Arc;
 use toml::Spanned;
 
 use super::raw::Texts;
+pub use crate::problem::Problem;
+pub(super) use crate::problem::nearest;
+use crate::problem::{locate, meant, write_problems};
 use crate::secret::{Location, MissingVariable, Template};
-
-/// Characters of a name for which one may be wrong.
-const CHARACTERS_PER_FAULT: usize = 5;
-/// Length of a name below which it resembles every other short one.
-const SHORTEST: usize = 3;
 
 /// A configuration file that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigFileError {
     /// The problems, in order of place; at least one.
     pub problems: Vec<Problem>,
-}
-
-/// One thing that is wrong.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// The place; `None` if the file could not be read at all.
-    pub location: Option<Location>,
-    /// The problem, and the correct form.
-    pub message: String,
 }
 
 /// Why a connector cannot be started from what the configuration file and the environment say.
@@ -58,14 +47,7 @@ impl std::error::Error for ConfigFileError {}
 
 impl fmt::Display for ConfigFileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (n, Problem { location, message }) in self.problems.iter().enumerate() {
-            let line_break = if n > 0 { "\n" } else { "" };
-            match location {
-                Some(location) => write!(f, "{line_break}{location}: {message}")?,
-                None => write!(f, "{line_break}{message}")?,
-            }
-        }
-        Ok(())
+        write_problems(f, &self.problems)
     }
 }
 
@@ -131,13 +113,7 @@ impl<'t> Problems<'t> {
     }
 
     pub(super) fn location(&self, span: Range<usize>) -> Location {
-        let before = self.text.get(..span.start).unwrap_or(self.text);
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        Location {
-            file: Arc::clone(&self.file),
-            line: before.matches('\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
-        }
+        locate(self.text, &self.file, &span)
     }
 
     /// `value`, if nothing is wrong.
@@ -147,61 +123,6 @@ impl<'t> Problems<'t> {
         }
         self.found.sort_by(|a, b| a.location.cmp(&b.location));
         Err(ConfigFileError { problems: self.found })
-    }
-}
-
-/// Returns "did you mean 'x'?" with the one of `known` that `name` was meant to be, or else a text that lists `known`.
-pub(super) fn nearest(name: &str, known: &[&str]) -> String {
-    match similar(name, known) {
-        Some(known) => format!("did you mean '{known}'?"),
-        None => format!("it is one of {}", known.join(", ")),
-    }
-}
-
-/// Returns the one of `known` that `name` was meant to be. One character may be wrong, missing or too much, or two may be
-/// swapped, for each five; or one of the two has further words at its end.
-fn similar<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
-    if name.chars().count() < SHORTEST {
-        return None;
-    }
-    let name = name.to_lowercase().replace('-', "_");
-    let most = (name.len() / CHARACTERS_PER_FAULT).max(1);
-    let scored = known.iter().map(|known| (strsim::damerau_levenshtein(&name, known), *known));
-    let best = scored.filter(|(faults, _)| *faults <= most).min_by_key(|(faults, _)| *faults);
-    let begins = |long: &str, short: &str| long.strip_prefix(short).is_some_and(|rest| rest.starts_with('_'));
-    let mut longer = known.iter().filter(|known| begins(known, &name) || begins(&name, known));
-    best.map(|(_, known)| known).or_else(|| longer.next().copied())
-}
-
-/// Keys of other programs, and ours for the same thing.
-const OTHER_KEYS: [(&str, &str); 18] = [
-    ("type", "kind"),
-    ("transporttype", "kind"),
-    ("mcpservers", "connectors"),
-    ("servers", "connectors"),
-    ("cmd", "command"),
-    ("program", "command"),
-    ("arguments", "args"),
-    ("environment", "env"),
-    ("envs", "env"),
-    ("workingdirectory", "cwd"),
-    ("directory", "cwd"),
-    ("serverurl", "url"),
-    ("httpurl", "url"),
-    ("uri", "url"),
-    ("endpoint", "url"),
-    ("httpheaders", "headers"),
-    ("requestinit", "headers"),
-    ("disabled", "enabled"),
-];
-
-/// The key that is meant by one that is unknown: by its name in other programs, or by its looks.
-fn meant(unknown: &str, known: &[&str]) -> String {
-    let plain = unknown.replace(['_', '-'], "").to_lowercase();
-    let other = OTHER_KEYS.iter().find(|(other, key)| *other == plain && known.contains(key));
-    match other {
-        Some((_, key)) => format!("did you mean '{key}'?"),
-        None => nearest(unknown, known),
     }
 }
 
@@ -240,62 +161,5 @@ fn rust_type(expected: &str) -> &str {
         other if other.starts_with("struct ") => "a table in braces or under a [heading]",
         "a map" => "a table in braces or under a [heading]",
         other => other,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::similar;
-
-    #[test]
-    fn a_key_is_suggested_only_if_it_was_meant() {
-        let connector =
-            ["kind", "enabled", "prefix", "timeout", "tools", "protocol", "command", "args", "env"];
-        let more = [
-            "cwd",
-            "start_timeout",
-            "url",
-            "headers",
-            "transport",
-            "credentials",
-            "api_key",
-            "issuer",
-            "name",
-        ];
-        let known = [&connector[..], &more[..]].concat();
-        for (name, expected) in [
-            ("comand", Some("command")),
-            ("commmand", Some("command")),
-            ("Command", Some("command")),
-            ("kidn", Some("kind")),
-            ("arg", Some("args")),
-            ("arsg", Some("args")),
-            ("urls", Some("url")),
-            ("uri", Some("url")),
-            ("header", Some("headers")),
-            ("transprot", Some("transport")),
-            ("timout", Some("timeout")),
-            ("start-timeout", Some("start_timeout")),
-            ("starttimeout", Some("start_timeout")),
-            ("start", Some("start_timeout")),
-            ("apikey", Some("api_key")),
-            ("tool", Some("tools")),
-            ("url_template", Some("url")),
-            ("enable", Some("enabled")),
-            // Jaro-Winkler takes each of these for a key: they share letters and a beginning.
-            ("comment", None),
-            ("protect", None),
-            ("transform", None),
-            ("pretty", None),
-            ("times", None),
-            ("and", None),
-            ("end", Some("env")),
-            ("description", None),
-            ("x", None),
-            ("zz", None),
-            ("", None),
-        ] {
-            assert_eq!(similar(name, &known), expected, "{name}");
-        }
     }
 }

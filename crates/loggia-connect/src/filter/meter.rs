@@ -1,0 +1,193 @@
+//! The meter of a run: it counts steps and stops the filter, in a way that no `try` of the filter can catch.
+//!
+//! Invariant: a value that is built has at most [`MOST_PARTS`] parts, [`MOST_DEPTH`] levels and [`MOST_BYTES`] bytes in
+//! one string.
+
+use std::cell::Cell;
+use std::fmt::{self, Write};
+
+use jaq_core::box_iter::box_once;
+use jaq_core::native::{Fun, bome, v};
+use jaq_core::{Ctx, DataT, Exn, Filter, Lut, Native, ValX};
+use jaq_json::Val;
+
+use super::instrument::{CHARGE, MULTIPLY, SUBTRACT, TICK, WEIGH};
+
+const MOST_PARTS: u64 = 2_000_000;
+const MOST_DEPTH: usize = 128;
+const MOST_BYTES: usize = 16 << 20;
+/// Bytes of a string that count as one step.
+const BYTES_A_STEP: usize = 64;
+
+/// The steps that a run has left.
+pub(super) struct Meter(Cell<u64>);
+
+/// The data of a run: the table of the filter, and the meter.
+#[derive(Clone)]
+pub(super) struct RunData<'a> {
+    lut: &'a Lut<MeterData>,
+    meter: &'a Meter,
+}
+
+/// The kind of data that metered filters work on.
+pub(super) struct MeterData;
+
+/// A filter that counts its steps.
+pub(super) type MeteredFilter = Filter<MeterData>;
+
+impl DataT for MeterData {
+    type V<'a> = Val;
+    type Data<'a> = RunData<'a>;
+}
+
+impl<'a> jaq_core::data::HasLut<'a, MeterData> for RunData<'a> {
+    fn lut(&self) -> &'a Lut<MeterData> {
+        self.lut
+    }
+}
+
+impl<'a> RunData<'a> {
+    pub(super) fn new(lut: &'a Lut<MeterData>, meter: &'a Meter) -> RunData<'a> {
+        RunData { lut, meter }
+    }
+}
+
+impl Meter {
+    pub(super) fn new(steps: u64) -> Meter {
+        Meter(Cell::new(steps))
+    }
+
+    fn take(&self, steps: u64) -> Option<()> {
+        let left = self.0.get().checked_sub(steps);
+        self.0.set(left.unwrap_or(0));
+        left.map(drop)
+    }
+}
+
+/// Returns the native filters that count.
+pub(super) fn funs() -> impl Iterator<Item = Fun<MeterData>> {
+    let tick = Native::<MeterData>::new(|cv| box_once(ticked(&cv.0, cv.1)))
+        .with_paths(|cv| {
+            let (value, path) = cv.1;
+            box_once(ticked(&cv.0, value).map(|value| (value, path)))
+        })
+        .with_update(|cv, update| match ticked(&cv.0, cv.1) {
+            Ok(value) => update(value),
+            Err(stop) => box_once(Err(stop)),
+        });
+    let weigh = Native::<MeterData>::new(|cv| box_once(weighed(&cv.0, cv.1)));
+    let multiply = Native::<MeterData>::new(|mut cv| {
+        let right = cv.0.pop_var();
+        let left = cv.0.pop_var();
+        let is_text = |value: &Val| matches!(value, Val::TStr(_) | Val::BStr(_));
+        bome(match is_text(&left) || is_text(&right) {
+            true => Err(jaq_json::Error::str("a string cannot be repeated in a filter")),
+            false => left * right,
+        })
+    });
+    let subtract = Native::<MeterData>::new(|mut cv| {
+        let right = cv.0.pop_var();
+        let left = cv.0.pop_var();
+        match charge(&cv.0, &left, &right) {
+            Ok(()) => bome(left - right),
+            Err(stop) => box_once(Err(stop)),
+        }
+    });
+    let charged = Native::<MeterData>::new(|mut cv| {
+        let argument = cv.0.pop_var();
+        box_once(charge(&cv.0, &cv.1, &argument).map(|()| cv.1))
+    });
+    [
+        (TICK, v(0), tick),
+        (WEIGH, v(0), weigh),
+        (MULTIPLY, v(2), multiply),
+        (SUBTRACT, v(2), subtract),
+        (CHARGE, v(1), charged),
+    ]
+    .into_iter()
+}
+
+fn ticked<'a>(ctx: &Ctx<'a, MeterData>, value: Val) -> ValX<'a, Val> {
+    let is_short = match &value {
+        Val::TStr(text) | Val::BStr(text) => text.len() <= MOST_BYTES,
+        Val::Arr(items) => items.len() as u64 <= MOST_PARTS,
+        Val::Obj(entries) => entries.len() as u64 <= MOST_PARTS,
+        _ => true,
+    };
+    ctx.data().meter.take(1).filter(|()| is_short).map(|()| value).ok_or(Exn::halt(1))
+}
+
+fn weighed<'a>(ctx: &Ctx<'a, MeterData>, value: Val) -> ValX<'a, Val> {
+    let mut room = MOST_PARTS;
+    let fits = weigh(&value, &mut room, 0);
+    ctx.data().meter.take(1 + MOST_PARTS - room).and(fits).map(|()| value).ok_or(Exn::halt(1))
+}
+
+/// Counts the steps of comparing each part of a value with each part of another.
+fn charge<'a>(ctx: &Ctx<'a, MeterData>, left: &Val, right: &Val) -> Result<(), Exn<'a, Val>> {
+    let parts = |value: &Val| {
+        let mut room = MOST_PARTS;
+        weigh(value, &mut room, 0).map(|()| MOST_PARTS - room)
+    };
+    let product = parts(left).zip(parts(right)).and_then(|(left, right)| left.checked_mul(right));
+    product.and_then(|steps| ctx.data().meter.take(steps)).ok_or(Exn::halt(1))
+}
+
+/// Counts the parts of a value down from `room`. A value that is shared counts each time: whatever reads it takes as long.
+fn weigh(value: &Val, room: &mut u64, depth: usize) -> Option<()> {
+    let size = match value {
+        Val::TStr(text) | Val::BStr(text) => {
+            if text.len() > MOST_BYTES {
+                return None;
+            }
+            1 + (text.len() / BYTES_A_STEP) as u64
+        }
+        _ => 1,
+    };
+    *room = room.checked_sub(size).or_else(|| {
+        *room = 0;
+        None
+    })?;
+    if depth > MOST_DEPTH {
+        return None;
+    }
+    match value {
+        Val::Arr(items) => items.iter().try_for_each(|item| weigh(item, room, depth + 1)),
+        Val::Obj(entries) => entries.iter().try_for_each(|(key, value)| {
+            weigh(key, room, depth + 1)?;
+            weigh(value, room, depth + 1)
+        }),
+        _ => Some(()),
+    }
+}
+
+/// A text with a bound.
+pub(super) struct OutputText {
+    bytes: Vec<u8>,
+    most: usize,
+}
+
+impl OutputText {
+    pub(super) fn new(most: usize) -> OutputText {
+        OutputText { bytes: Vec::new(), most }
+    }
+
+    /// Writes a value as JSON. An error means that it is too long.
+    pub(super) fn write(&mut self, value: &Val) -> fmt::Result {
+        write!(self, "{value}")
+    }
+
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+}
+
+impl Write for OutputText {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if self.bytes.len() + text.len() > self.most {
+            return Err(fmt::Error);
+        }
+        self.bytes.extend_from_slice(text.as_bytes());
+        Ok(())
+    }
+}
