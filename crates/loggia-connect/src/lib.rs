@@ -7,6 +7,7 @@
 //! * [`config_file`]: what `loggia.toml` says, with errors that point at the place.
 //! * [`filter`]: jq expressions that shape arguments and results, with bounds.
 //! * [`import`]: the servers of an MCP client, as connectors.
+//! * [`manifest`]: connector manifests, one file a vendor.
 //! * [`redact`]: texts without the values that variables stand for.
 //! * [`secret`]: what must not be shown, and what stands for it in a file.
 //! * [`builtin`]: the connectors that run in this process and need no other program, of `loggia-builtin`.
@@ -17,6 +18,7 @@ pub use loggia_builtin as builtin;
 pub mod config_file;
 pub mod filter;
 pub mod import;
+pub mod manifest;
 pub mod openapi;
 mod problem;
 pub mod redact;

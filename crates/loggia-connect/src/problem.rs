@@ -101,6 +101,44 @@ pub(crate) fn meant(unknown: &str, known: &[&str]) -> String {
     }
 }
 
+/// Returns the message of an error of serde or the TOML parser without Rust's types and without the value. Messages about
+/// the syntax stay.
+pub(crate) fn toml_message(message: &str) -> String {
+    if let Some(rest) = message.strip_prefix("unknown field ") {
+        let names: Vec<&str> = rest.split('`').skip(1).step_by(2).collect();
+        if let Some((unknown, known)) = names.split_first() {
+            return format!("there is no key '{unknown}' here; {}", meant(unknown, known));
+        }
+    }
+    let invalid = message.strip_prefix("invalid type: ").and_then(|rest| rest.rsplit_once(", expected "));
+    if let Some((found, expected)) = invalid {
+        return format!("this is {}, and {} is needed", toml_type(found), rust_type(expected));
+    }
+    message.trim_end().replace('\n', ", ")
+}
+
+fn toml_type(found: &str) -> &'static str {
+    let types = [
+        ("string", "a string"),
+        ("integer", "a number"),
+        ("float", "a number"),
+        ("boolean", "true or false"),
+        ("sequence", "a list"),
+        ("map", "a table"),
+    ];
+    types.iter().find(|(serde, _)| found.starts_with(serde)).map_or("of another type", |(_, words)| words)
+}
+
+fn rust_type(expected: &str) -> &str {
+    match expected {
+        "a boolean" => "true or false",
+        "a sequence" => "a list in square brackets",
+        other if other.starts_with("struct ") => "a table in braces or under a [heading]",
+        "a map" => "a table in braces or under a [heading]",
+        other => other,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::similar;

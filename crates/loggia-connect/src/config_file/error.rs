@@ -12,7 +12,7 @@ use toml::Spanned;
 use super::raw::Texts;
 pub use crate::problem::Problem;
 pub(super) use crate::problem::nearest;
-use crate::problem::{locate, meant, write_problems};
+use crate::problem::{locate, toml_message, write_problems};
 use crate::secret::{Location, MissingVariable, Template};
 
 /// A configuration file that cannot be used.
@@ -91,7 +91,7 @@ impl<'t> Problems<'t> {
     /// Adds an error of serde or of the TOML parser.
     pub(super) fn add_toml(&mut self, error: &toml::de::Error, span: Option<Range<usize>>) {
         let span = error.span().or(span).unwrap_or(0..0);
-        self.add::<()>(span, in_our_words(error.message()));
+        self.add::<()>(span, toml_message(error.message()));
     }
 
     /// Parses a template and keeps it; a text that is none is a problem.
@@ -123,43 +123,5 @@ impl<'t> Problems<'t> {
         }
         self.found.sort_by(|a, b| a.location.cmp(&b.location));
         Err(ConfigFileError { problems: self.found })
-    }
-}
-
-/// serde's sentences name Rust's types and quote the value; these do not. Others are the TOML parser's own,
-/// about the syntax, and stay.
-fn in_our_words(message: &str) -> String {
-    if let Some(rest) = message.strip_prefix("unknown field ") {
-        let names: Vec<&str> = rest.split('`').skip(1).step_by(2).collect();
-        if let Some((unknown, known)) = names.split_first() {
-            return format!("there is no key '{unknown}' here; {}", meant(unknown, known));
-        }
-    }
-    let invalid = message.strip_prefix("invalid type: ").and_then(|rest| rest.rsplit_once(", expected "));
-    if let Some((found, expected)) = invalid {
-        return format!("this is {}, and {} is needed", toml_type(found), rust_type(expected));
-    }
-    message.trim_end().replace('\n', ", ")
-}
-
-fn toml_type(found: &str) -> &'static str {
-    let types = [
-        ("string", "a string"),
-        ("integer", "a number"),
-        ("float", "a number"),
-        ("boolean", "true or false"),
-        ("sequence", "a list"),
-        ("map", "a table"),
-    ];
-    types.iter().find(|(serde, _)| found.starts_with(serde)).map_or("of another type", |(_, words)| words)
-}
-
-fn rust_type(expected: &str) -> &str {
-    match expected {
-        "a boolean" => "true or false",
-        "a sequence" => "a list in square brackets",
-        other if other.starts_with("struct ") => "a table in braces or under a [heading]",
-        "a map" => "a table in braces or under a [heading]",
-        other => other,
     }
 }

@@ -146,6 +146,16 @@ fn bytes(amount: &Amount) -> Result<usize, &'static str> {
     .ok_or("write a number of bytes above zero, for example 65536, \"64KiB\" or \"4MiB\"")
 }
 
+/// Reads a length of time, such as `30s`.
+pub(crate) fn duration_of(text: &str) -> Result<Duration, &'static str> {
+    time(&Amount::Text(text.to_owned()))
+}
+
+/// Reads a number of bytes, such as `64KiB`.
+pub(crate) fn bytes_of(text: &str) -> Result<usize, &'static str> {
+    bytes(&Amount::Text(text.to_owned()))
+}
+
 fn bytes_in(text: &str) -> Option<usize> {
     const UNITS: [(&str, usize); 4] = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("B", 1)];
     let (number, factor) =

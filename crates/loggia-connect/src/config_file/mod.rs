@@ -62,9 +62,11 @@ pub use auth::{
 };
 pub use error::{ConfigFileError, Problem, ResolveError};
 pub use gateway::GatewayLimits;
+pub(crate) use limits::{bytes_of, duration_of};
 pub use listen::{Listen, PublicUrl};
 pub use name::connector_name;
 pub use personal::{KeyHeader, OwnClient, Personal};
+pub(crate) use url::is_url;
 
 /// The longest configuration file, in bytes.
 const MAX_BYTES: u64 = 1 << 20;

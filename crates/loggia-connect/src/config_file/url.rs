@@ -6,7 +6,7 @@ use http::Uri;
 pub(super) const URL: &str = "write a whole URL, for example \"https://example.com/mcp\"";
 
 /// Returns whether a text is a whole URL of HTTP, with a host.
-pub(super) fn is_url(text: &str) -> bool {
+pub(crate) fn is_url(text: &str) -> bool {
     let scheme = text.starts_with("https://") || text.starts_with("http://");
     scheme && text.parse::<Uri>().is_ok_and(|uri| uri.host().is_some_and(|host| !host.is_empty()))
 }

@@ -4,4 +4,5 @@
 
 mod config_file;
 mod import;
+mod manifest;
 mod openapi;
