@@ -26,12 +26,14 @@ mod auth;
 mod backend;
 mod check;
 mod config_field;
+mod directory;
 mod format;
 mod limits;
 mod read;
 mod read_backend;
 mod read_tool;
 mod schema;
+mod search;
 mod source;
 mod text;
 mod tool;
@@ -49,6 +51,7 @@ pub use backend::{
     ManifestTransport, PackageSource, RemoteServer, ServerProgram,
 };
 pub use config_field::{ConfigChoice, ConfigField, ConfigFieldType};
+pub use directory::{DirectoryNotice, ManifestDirectory, ManifestEntry, ManifestOrigin, embedded};
 pub use limits::{BackendLimits, RequestRate};
 pub use schema::schema;
 pub use text::ManifestText;

@@ -1,5 +1,6 @@
 //! Connector manifests: what they mean, what is said where they mean nothing, and their JSON Schema.
 
+mod directory;
 mod problems;
 
 use std::collections::BTreeSet;
