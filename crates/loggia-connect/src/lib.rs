@@ -5,6 +5,7 @@
 //! holds the backends they name.
 //!
 //! * [`config_file`]: what `loggia.toml` says, with errors that point at the place.
+//! * [`direct`]: APIs whose tools a manifest writes.
 //! * [`filter`]: jq expressions that shape arguments and results, with bounds.
 //! * [`import`]: the servers of an MCP client, as connectors.
 //! * [`manifest`]: connector manifests, one file a vendor.
@@ -16,6 +17,7 @@
 pub use loggia_builtin as builtin;
 
 pub mod config_file;
+pub mod direct;
 pub mod filter;
 pub mod import;
 pub mod manifest;

@@ -37,6 +37,7 @@ mod search;
 mod source;
 mod text;
 mod tool;
+mod values;
 
 use std::fmt;
 
@@ -55,9 +56,11 @@ pub use directory::{DirectoryNotice, ManifestDirectory, ManifestEntry, ManifestO
 pub use limits::{BackendLimits, RequestRate};
 pub use schema::schema;
 pub use text::ManifestText;
+pub(crate) use tool::path_variables;
 pub use tool::{
     GraphQlRequest, InputPlace, ManifestTool, PagingStyle, ToolInput, ToolOutput, ToolPaging, ToolRequest,
 };
+pub use values::{ConfigProblem, ConnectorValues, MissingValue};
 
 /// A connector, as its manifest describes it.
 #[derive(Debug, Clone)]

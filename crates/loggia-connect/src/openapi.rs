@@ -102,7 +102,7 @@ impl ApiServer {
             request.headers_mut().insert(name, value.clone());
         }
         self.authorize(operation, &mut request).map_err(say)?;
-        let response = self.send(request).await?;
+        let response = send(self.sender.as_ref(), request).await?;
         Ok(operation.result(&arguments, &response, self.options.limits))
     }
 
@@ -126,21 +126,24 @@ impl ApiServer {
         });
         scheme.unwrap_or(&SecurityScheme::Bearer).authorize(request, credential.expose())
     }
+}
 
-    /// Sends a request, and once more if the API asks to wait for a moment. A request that was refused with 429 did not
-    /// run, so it can be sent again whatever its class.
-    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, ToolError> {
-        let failed = |error: String| {
-            ToolError::say(format!("The API cannot be reached: {error}. Call again later, or tell the user."))
-        };
-        let response = self.sender.send(request.clone()).await.map_err(failed)?;
-        let wait = retry_after(response.headers()).filter(|wait| *wait <= MOST_WAIT);
-        match wait.filter(|_| response.status() == StatusCode::TOO_MANY_REQUESTS) {
-            Some(wait) => {
-                tokio::time::sleep(wait).await;
-                self.sender.send(request).await.map_err(failed)
-            }
-            None => Ok(response),
+/// Sends a request, and once more if the API asks to wait for a moment. A request that was refused with 429 did not run, so
+/// it can be sent again whatever its class.
+pub(crate) async fn send(
+    sender: &dyn HttpSender,
+    request: Request<Bytes>,
+) -> Result<Response<Bytes>, ToolError> {
+    let failed = |error: String| {
+        ToolError::say(format!("The API cannot be reached: {error}. Call again later, or tell the user."))
+    };
+    let response = sender.send(request.clone()).await.map_err(failed)?;
+    let wait = retry_after(response.headers()).filter(|wait| *wait <= MOST_WAIT);
+    match wait.filter(|_| response.status() == StatusCode::TOO_MANY_REQUESTS) {
+        Some(wait) => {
+            tokio::time::sleep(wait).await;
+            sender.send(request).await.map_err(failed)
         }
+        None => Ok(response),
     }
 }

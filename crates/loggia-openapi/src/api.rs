@@ -207,7 +207,9 @@ fn read_operation(
             .filter_map(|tag| Some(tag.as_text().as_str()?.into_owned()))
             .collect(),
         is_deprecated: boolean(operation, "deprecated") == Some(true),
-        paging: Paging::recognise(&arguments),
+        // A description that a program wrote may page in a way of its own.
+        paging: Paging::recognise(&arguments)
+            .filter(|_| boolean(operation, "x-loggia-paging") != Some(false)),
         accept: accept(document, operation),
         parameters,
         body,

@@ -49,5 +49,6 @@ pub use api::{Api, Problem};
 pub use class::OperationClass;
 pub use error::{ArgumentError, DescriptionError};
 pub use operation::Operation;
+pub use paging::next_link_value;
 pub use response::{ResponseLimits, retry_after};
 pub use security::{CredentialPlace, SecurityRequirement, SecurityScheme};

@@ -4,7 +4,7 @@ use http::Method;
 use loggia_wire::RawJson;
 use loggia_wire::model::{Tool, ToolAnnotations};
 
-use crate::arguments::{self, Argument};
+use crate::arguments::{self, Argument, Destination};
 use crate::body::RequestBody;
 use crate::class::OperationClass;
 use crate::document::Document;
@@ -71,6 +71,20 @@ impl Operation {
     /// needs no credential.
     pub fn security(&self) -> &[Vec<SecurityRequirement>] {
         &self.security
+    }
+
+    /// Returns the name of the argument for a part of the request: `place` is `path`, `query`, `header`, `cookie` or `body`,
+    /// and `name` is the name in the API. The argument for a whole body is that of `name` `body` in `body`.
+    pub fn argument(&self, place: &str, name: &str) -> Option<&str> {
+        let is_meant = |argument: &&Argument| match &argument.destination {
+            Destination::Parameter(at) => {
+                let parameter = &self.parameters[*at];
+                parameter.location.as_str() == place && parameter.name == name
+            }
+            Destination::Member(member) => place == "body" && member == name,
+            Destination::Body => place == "body" && name == arguments::BODY,
+        };
+        self.arguments.iter().find(is_meant).map(|argument| argument.name.as_str())
     }
 
     /// Writes the definition of the tool.

@@ -198,6 +198,11 @@ fn linked(headers: &HeaderMap) -> Option<Option<String>> {
     pages.then_some(None)
 }
 
+/// Returns the value of a query parameter in the URL of the next page that the `Link` header names (RFC 8288).
+pub fn next_link_value(headers: &HeaderMap, name: &str) -> Option<String> {
+    linked(headers).flatten().and_then(|url| query_value(&url, name))
+}
+
 fn query_value(url: &str, name: &str) -> Option<String> {
     let query = url.split_once('?')?.1.split('#').next()?;
     let pairs = query.split('&').filter_map(|pair| pair.split_once('='));

@@ -357,7 +357,7 @@ static PAGING: TableFormat = TableFormat {
         key(
             "next",
             Filter,
-            "jq over the whole result: the next cursor; null ends. Needed for cursor; for page and offset, true or an item count says that there is more.",
+            "jq over the whole result: the next cursor; null ends. Needed for cursor. For page and offset, true means that there is a next page; without next, a full page means it.",
         ),
         key("size", Text, "The wire's name of the page size."),
         key("default_size", Integer, "The page size that is sent."),

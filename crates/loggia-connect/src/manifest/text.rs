@@ -75,7 +75,6 @@ impl ManifestText {
         }
     }
 
-    #[allow(dead_code, reason = "the next change fills texts")]
     pub(crate) fn parts(&self) -> &[TextPart] {
         &self.parts
     }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod config_file;
+mod direct;
 mod import;
 mod manifest;
 mod openapi;
