@@ -1,5 +1,6 @@
-//! REST APIs as MCP tools. Reads an OpenAPI 3.0, OpenAPI 3.1 or Swagger 2.0 description and turns each operation into a
-//! tool: its name, schema and class, the HTTP request of a call, and the result of the response.
+//! REST and GraphQL APIs as MCP tools. Reads an OpenAPI 3.0, OpenAPI 3.1 or Swagger 2.0 description, or a GraphQL schema
+//! (module [`graphql`], feature `graphql`), and turns each operation into a tool: its name, schema and class, the HTTP
+//! request of a call, and the result of the response.
 //!
 //! The crate does no I/O: the caller fetches the description, sends requests and stores credentials.
 //!
@@ -34,6 +35,8 @@ mod body;
 mod class;
 mod document;
 mod error;
+pub mod graphql;
+mod json_text;
 mod media_type;
 mod name;
 mod operation;

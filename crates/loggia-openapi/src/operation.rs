@@ -14,7 +14,7 @@ use crate::schema::tool_schema;
 use crate::security::SecurityRequirement;
 
 /// Longest description of a tool, in bytes.
-const MOST_DESCRIPTION: usize = 1500;
+pub(crate) const MOST_DESCRIPTION: usize = 1500;
 
 /// One operation of an API.
 #[derive(Debug, Clone)]
@@ -130,7 +130,7 @@ impl Operation {
     }
 }
 
-fn one_line(text: &str, most: usize) -> String {
+pub(crate) fn one_line(text: &str, most: usize) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     loggia_wire::text::truncated(line.trim_end_matches('.'), most).to_owned()
 }

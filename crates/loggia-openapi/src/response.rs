@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderMap, Response, StatusCode};
+use http::{HeaderMap, Response};
 use loggia_wire::model::{
     AudioContent, CallToolResult, ContentBlock, EmbeddedResource, ImageContent, ResourceContents, TextContent,
 };
@@ -41,12 +41,7 @@ impl Operation {
     ) -> CallToolResult {
         let (status, headers, body) = (response.status(), response.headers(), response.body());
         if !status.is_success() {
-            let text = self.error_text(status, headers, body);
-            return CallToolResult {
-                content: vec![text_block(text)],
-                is_error: Some(true),
-                ..CallToolResult::default()
-            };
+            return error_result(error_text(&self.name, response));
         }
         let media_type =
             headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
@@ -111,43 +106,48 @@ impl Operation {
             }
         }
     }
+}
 
-    fn error_text(&self, status: StatusCode, headers: &HeaderMap, body: &Bytes) -> String {
-        let reason = status.canonical_reason().unwrap_or("no reason");
-        let mut text = format!("{} failed: {} {reason}.", self.name, status.as_u16());
-        let said = RawJson::parse(body.clone()).ok().and_then(|body| message_of(&body)).or_else(|| {
-            let plain = String::from_utf8_lossy(body).trim().to_owned();
-            (!plain.is_empty() && !plain.starts_with('<')).then_some(plain)
-        });
-        if let Some(said) = said {
-            let said = loggia_wire::text::truncated(said.trim(), 2000);
-            let end = if said.ends_with(['.', '!', '?']) { "" } else { "." };
-            text = format!("{text} The API says: {said}{end}");
-        }
-        let advice = match status.as_u16() {
-            400 | 422 => Some("Correct the arguments and call again.".to_owned()),
-            401 => Some(
-                "The credential is missing, wrong or expired: the user has to connect the account again."
-                    .to_owned(),
-            ),
-            403 => Some(
-                "The credential does not allow this: the user has to grant more scopes or rights.".to_owned(),
-            ),
-            404 => {
-                Some("Check the ids in the arguments; the account may also not see the object.".to_owned())
-            }
-            409 => Some("Read the current state first, then call again.".to_owned()),
-            429 | 503 => Some(match retry_after(headers) {
-                Some(wait) => format!("Wait {} s, then call again.", wait.as_secs()),
-                None => "Wait a moment, then call again.".to_owned(),
-            }),
-            500..=599 => Some("The API has a fault of its own: call again later.".to_owned()),
-            _ => None,
-        };
-        match advice {
-            Some(advice) => format!("{text} {advice}"),
-            None => text,
-        }
+/// Returns the result of a call that failed.
+pub(crate) fn error_result(text: String) -> CallToolResult {
+    CallToolResult { content: vec![text_block(text)], is_error: Some(true), ..CallToolResult::default() }
+}
+
+/// Describes a response that is no success, with the next step.
+pub(crate) fn error_text(name: &str, response: &Response<Bytes>) -> String {
+    let (status, headers, body) = (response.status(), response.headers(), response.body());
+    let reason = status.canonical_reason().unwrap_or("no reason");
+    let mut text = format!("{name} failed: {} {reason}.", status.as_u16());
+    let said = RawJson::parse(body.clone()).ok().and_then(|body| message_of(&body)).or_else(|| {
+        let plain = String::from_utf8_lossy(body).trim().to_owned();
+        (!plain.is_empty() && !plain.starts_with('<')).then_some(plain)
+    });
+    if let Some(said) = said {
+        let said = loggia_wire::text::truncated(said.trim(), 2000);
+        let end = if said.ends_with(['.', '!', '?']) { "" } else { "." };
+        text = format!("{text} The API says: {said}{end}");
+    }
+    let advice = match status.as_u16() {
+        400 | 422 => Some("Correct the arguments and call again.".to_owned()),
+        401 => Some(
+            "The credential is missing, wrong or expired: the user has to connect the account again."
+                .to_owned(),
+        ),
+        403 => Some(
+            "The credential does not allow this: the user has to grant more scopes or rights.".to_owned(),
+        ),
+        404 => Some("Check the ids in the arguments; the account may also not see the object.".to_owned()),
+        409 => Some("Read the current state first, then call again.".to_owned()),
+        429 | 503 => Some(match retry_after(headers) {
+            Some(wait) => format!("Wait {} s, then call again.", wait.as_secs()),
+            None => "Wait a moment, then call again.".to_owned(),
+        }),
+        500..=599 => Some("The API has a fault of its own: call again later.".to_owned()),
+        _ => None,
+    };
+    match advice {
+        Some(advice) => format!("{text} {advice}"),
+        None => text,
     }
 }
 
@@ -186,7 +186,7 @@ fn looks_like_json(body: &[u8]) -> bool {
     matches!(body.trim_ascii_start().first(), Some(b'{' | b'['))
 }
 
-fn cut(body: &[u8], most: usize) -> String {
+pub(crate) fn cut(body: &[u8], most: usize) -> String {
     let text = String::from_utf8_lossy(body);
     if text.len() <= most {
         return text.into_owned();
@@ -199,6 +199,6 @@ fn cut(body: &[u8], most: usize) -> String {
     )
 }
 
-fn text_block(text: String) -> ContentBlock {
+pub(crate) fn text_block(text: String) -> ContentBlock {
     ContentBlock::Text(TextContent::new(text))
 }

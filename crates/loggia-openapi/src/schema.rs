@@ -10,15 +10,16 @@ use std::collections::HashSet;
 use loggia_wire::RawJson;
 
 use crate::document::{Document, boolean, items, member, members, reference_of, string};
+use crate::json_text::{ObjectText, array, json};
 
 /// Most bytes of the schema of one tool. Deeper levels are left out until it fits.
-const MOST_BYTES: usize = 24 * 1024;
+pub(crate) const MOST_BYTES: usize = 24 * 1024;
 /// Levels of nested schemas that are tried, one after the other.
 const LEVELS: [usize; 6] = [12, 6, 4, 3, 2, 1];
 /// Longest description of one property, in bytes: in full, and where levels are left out.
-const MOST_DESCRIPTION: [usize; 2] = [600, 160];
+pub(crate) const MOST_DESCRIPTION: [usize; 2] = [600, 160];
 /// Longest list of values, in bytes. A longer one (all time zones) is described.
-const MOST_ENUM: usize = 2048;
+pub(crate) const MOST_ENUM: usize = 2048;
 
 /// Keywords that are copied.
 const COPIED: [&str; 21] = [
@@ -394,39 +395,6 @@ impl Keywords {
     fn string(&self, name: &str) -> Option<String> {
         self.get(name)?.as_text().as_str().map(|text| text.into_owned())
     }
-}
-
-/// A JSON object that is being written.
-struct ObjectText(Vec<u8>);
-
-impl ObjectText {
-    fn new() -> ObjectText {
-        ObjectText(vec![b'{'])
-    }
-
-    fn member(&mut self, name: &str, value: &[u8]) {
-        if self.0.len() > 1 {
-            self.0.push(b',');
-        }
-        self.0.extend(json(name));
-        self.0.push(b':');
-        self.0.extend_from_slice(value);
-    }
-
-    fn end(mut self) -> Vec<u8> {
-        self.0.push(b'}');
-        self.0
-    }
-}
-
-/// Writes a text, or texts, as JSON.
-fn json<T: serde::Serialize + ?Sized>(value: &T) -> Vec<u8> {
-    // Texts always have a JSON form.
-    serde_json::to_vec(value).unwrap_or_else(|_| b"null".to_vec())
-}
-
-fn array(items: &[Vec<u8>]) -> Vec<u8> {
-    [b"[".as_slice(), &items.join(&b','), b"]"].concat()
 }
 
 fn with_null(values: &RawJson) -> Vec<u8> {

@@ -2,6 +2,8 @@
 
 mod bodies;
 mod descriptions;
+mod files;
+mod graphql;
 mod paging;
 mod parameters;
 mod responses;

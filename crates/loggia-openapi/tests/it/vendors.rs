@@ -1,19 +1,11 @@
 //! Whole descriptions of vendors. They stand beside the repository; without them the tests say so and carry on.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
 
 use loggia_openapi::Api;
 use serde_json::Value;
 
-fn vendor(file: &str) -> Option<Vec<u8>> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/vendors").join(file);
-    let text = std::fs::read(&path).ok();
-    if text.is_none() {
-        eprintln!("skipped: ../shared/vendors/{file} is absent");
-    }
-    text
-}
+use crate::files::{assert_strict, vendor};
 
 /// File, least number of operations, and an operation that must be there.
 const VENDORS: [(&str, usize, &str); 5] = [
@@ -37,21 +29,7 @@ fn every_operation_is_a_tool_that_strict_clients_accept() {
         let url = api.base_url();
         assert!(url.is_ok(), "{file}: {url:?}");
         for operation in api.operations() {
-            let tool = operation.tool();
-            let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
-            assert!(tool.name.len() <= 52 && tool.name.chars().all(is_plain), "{file}: {}", tool.name);
-            let text = tool.input_schema.as_str();
-            assert!(
-                text.len() <= 24 * 1024 && !text.contains("\"$ref\""),
-                "{file}: {} has {} bytes",
-                tool.name,
-                text.len()
-            );
-            let schema: Value = serde_json::from_str(text).expect("JSON");
-            assert_eq!(schema["type"], "object");
-            if let Err(error) = jsonschema::draft202012::meta::validate(&schema) {
-                panic!("{file}: {}: {error}: {schema}", tool.name);
-            }
+            assert_strict(&operation.tool());
         }
     }
 }
