@@ -104,7 +104,7 @@ impl Api {
     pub fn base_url_from(&self, description_url: Option<&Uri>) -> Result<Uri, DescriptionError> {
         let server = match self.document.format() {
             Format::Swagger2 => swagger_server(&self.document, description_url),
-            Format::OpenApi30 | Format::OpenApi31 => openapi_server(&self.document),
+            Format::OpenApi30 | Format::OpenApi31 => self.document.section("servers").and_then(first_server),
         };
         let server = server.unwrap_or_else(|| "/".to_owned());
         let url = match (server.starts_with('/'), description_url) {
@@ -138,6 +138,7 @@ impl Api {
             let shared = SharedParts {
                 parameters: member(&item, "parameters").iter().flat_map(items).collect(),
                 security: self.document.section("security").cloned(),
+                servers: member(&item, "servers"),
             };
             for (method, operation) in members(&item) {
                 if !METHODS.contains(&method.as_str()) {
@@ -211,6 +212,10 @@ fn read_operation(
         paging: Paging::recognise(&arguments)
             .filter(|_| boolean(operation, "x-loggia-paging") != Some(false)),
         accept: accept(document, operation),
+        server: member(operation, "servers")
+            .or_else(|| shared.servers.clone())
+            .as_ref()
+            .and_then(first_server),
         parameters,
         body,
         arguments,
@@ -266,11 +271,11 @@ fn accept(document: &Document, operation: &RawJson) -> String {
     }
 }
 
-fn openapi_server(document: &Document) -> Option<String> {
-    let servers: Vec<RawJson> = document.section("servers").into_iter().flat_map(items).collect();
-    let server = servers.first()?;
-    let mut url = string(server, "url")?;
-    for (name, variable) in member(server, "variables").iter().flat_map(members) {
+/// Returns the URL of the first of `servers`, with the default values of its variables.
+fn first_server(servers: &RawJson) -> Option<String> {
+    let server = items(servers).into_iter().next()?;
+    let mut url = string(&server, "url")?;
+    for (name, variable) in member(&server, "variables").iter().flat_map(members) {
         let value = string(&variable, "default").unwrap_or_default();
         url = url.replace(&format!("{{{name}}}"), &value);
     }

@@ -34,6 +34,7 @@ pub struct Operation {
     pub(crate) paging: Option<Paging>,
     pub(crate) security: Vec<Vec<SecurityRequirement>>,
     pub(crate) accept: String,
+    pub(crate) server: Option<String>,
 }
 
 impl Operation {
@@ -55,6 +56,12 @@ impl Operation {
     /// Returns the class of the operation.
     pub fn class(&self) -> OperationClass {
         self.class
+    }
+
+    /// Returns the URL of the operation's own server ("Path Item Object", `servers`), if it has one beside those of the API.
+    /// It may have another host, so the caller decides whether to use it as the base URL of a request.
+    pub fn server(&self) -> Option<&str> {
+        self.server.as_deref()
     }
 
     /// Returns the tags, by which a description groups its operations.
@@ -139,4 +146,5 @@ pub(crate) fn one_line(text: &str, most: usize) -> String {
 pub(crate) struct SharedParts {
     pub(crate) parameters: Vec<RawJson>,
     pub(crate) security: Option<RawJson>,
+    pub(crate) servers: Option<RawJson>,
 }

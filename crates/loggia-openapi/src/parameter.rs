@@ -139,17 +139,21 @@ impl ApiParameter {
             }
             (Style::Label, Parts::Named(named)) if self.explode => format!(".{}", pairs(&named, "=", ".")),
             (Style::Label, Parts::Named(named)) => format!(".{}", pairs(&named, ",", ",")),
+            (Style::Matrix, Parts::One(text)) if text.is_empty() => format!(";{name}"),
             (Style::Matrix, Parts::One(text)) => format!(";{name}={text}"),
             (Style::Matrix, Parts::List(list)) if self.explode => {
                 list.iter().map(|item| format!(";{name}={item}")).collect()
             }
             (Style::Matrix, Parts::List(list)) => format!(";{name}={}", list.join(",")),
+            (Style::Matrix, Parts::Named(named)) if self.explode && named.is_empty() => String::new(),
             (Style::Matrix, Parts::Named(named)) if self.explode => format!(";{}", pairs(&named, "=", ";")),
             (Style::Matrix, Parts::Named(named)) => format!(";{name}={}", pairs(&named, ",", ",")),
             (_, parts) => self.simple(parts),
         };
+        // A label begins with a dot.
+        let is_empty = text.is_empty() || (self.style == Style::Label && text == ".");
         match text.as_str() {
-            "" => Err(ArgumentError::new(format!(
+            _ if is_empty => Err(ArgumentError::new(format!(
                 "{} must not be empty: it is a part of the URL's path",
                 self.name
             ))),

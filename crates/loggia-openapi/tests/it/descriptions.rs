@@ -57,6 +57,28 @@ fn servers() {
 }
 
 #[test]
+fn operations_may_have_servers_of_their_own() {
+    let upload =
+        json!([{ "url": "https://{host}.example/v2", "variables": { "host": { "default": "upload" } } }]);
+    let api = read(&json!({
+        "openapi": "3.1.0", "info": {}, "servers": [{ "url": "https://api.example" }],
+        "paths": {
+            "/a": { "get": { "operationId": "of_the_api" }, "put": { "operationId": "own", "servers": upload } },
+            "/b": { "servers": [{ "url": "https://path.example" }], "get": { "operationId": "of_the_path" }, "put": { "operationId": "both", "servers": upload } },
+        },
+    }));
+    for (name, expected) in [
+        ("of_the_api", None),
+        ("own", Some("https://upload.example/v2")),
+        ("of_the_path", Some("https://path.example")),
+        ("both", Some("https://upload.example/v2")),
+    ] {
+        assert_eq!(api.operation(name).expect(name).server(), expected, "{name}");
+    }
+    assert_eq!(api.base_url().expect("a server"), "https://api.example/");
+}
+
+#[test]
 fn operations_get_names_classes_and_reasons() {
     let api = read(&json!({
         "openapi": "3.0.0",

@@ -42,10 +42,12 @@ pub(crate) fn assert_strict(tool: &loggia_wire::model::Tool) {
     }
 }
 
-/// Returns a digest of names, which changes if one of them does (FNV-1a, 64 bits).
+/// Returns a digest of names in any order, which changes if one of them does (FNV-1a, 64 bits).
 pub(crate) fn digest<'n>(names: impl Iterator<Item = &'n str>) -> String {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    for byte in names.flat_map(|name| name.bytes().chain([b'\n'])) {
+    let mut sorted: Vec<&str> = names.collect();
+    sorted.sort_unstable();
+    for byte in sorted.iter().flat_map(|name| name.bytes().chain([b'\n'])) {
         hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     }
     format!("{hash:016x}")

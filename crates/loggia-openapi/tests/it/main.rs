@@ -2,10 +2,12 @@
 
 mod bodies;
 mod descriptions;
+mod echo;
 mod files;
 mod graphql;
 mod paging;
 mod parameters;
+mod petstore;
 mod responses;
 mod schemas;
 mod security;

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::Request;
 use loggia_openapi::{Api, SecurityScheme};
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[test]
 fn credentials_go_to_their_place() {
@@ -72,4 +72,53 @@ fn requirements_of_an_operation_replace_those_of_the_api() {
     };
     assert_eq!(names("of_all"), [vec!["a x".to_owned()], vec!["b ".to_owned(), "c ".to_owned()]]);
     assert!(names("open").is_empty());
+}
+
+/// A scheme of OpenAPI 3, and the URLs and scopes that are read from it.
+#[test]
+fn flows_of_oauth_are_one_scheme() {
+    let flow = |urls: Value, scopes: Value| {
+        let mut flow = urls;
+        flow["scopes"] = scopes;
+        flow
+    };
+    let authorize = "https://a.example/authorize";
+    let token = "https://a.example/token";
+    let table = [
+        (
+            json!({ "implicit": flow(json!({ "authorizationUrl": authorize }), json!({ "r": "Reads" })) }),
+            Some(authorize),
+            None,
+            vec!["r"],
+        ),
+        (json!({ "password": flow(json!({ "tokenUrl": token }), json!({})) }), None, Some(token), vec![]),
+        (
+            json!({ "clientCredentials": flow(json!({ "tokenUrl": token }), json!({ "w": "" })) }),
+            None,
+            Some(token),
+            vec!["w"],
+        ),
+        (
+            json!({
+                "clientCredentials": flow(json!({ "tokenUrl": token }), json!({ "r": "Reads", "w": "Writes" })),
+                "authorizationCode": flow(json!({ "authorizationUrl": authorize, "tokenUrl": token }), json!({ "r": "Reads" })),
+            }),
+            Some(authorize),
+            Some(token),
+            vec!["r", "w"],
+        ),
+        (json!({}), None, None, vec![]),
+    ];
+    for (flows, expected_authorize, expected_token, expected_scopes) in table {
+        let scheme = json!({ "type": "oauth2", "flows": flows });
+        let description = json!({ "openapi": "3.0.3", "components": { "securitySchemes": { "o": scheme } } });
+        let api = Api::read(description.to_string().as_bytes()).expect("a description");
+        let [(_, SecurityScheme::OAuth2 { authorization_url, token_url, scopes })] = api.security_schemes()
+        else {
+            panic!("{:?}", api.security_schemes());
+        };
+        let names: Vec<&str> = scopes.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(authorization_url.as_deref(), expected_authorize, "{flows}");
+        assert_eq!((token_url.as_deref(), names), (expected_token, expected_scopes), "{flows}");
+    }
 }

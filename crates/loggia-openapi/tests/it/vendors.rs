@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use loggia_openapi::Api;
 use serde_json::Value;
 
-use crate::files::{assert_strict, vendor};
+use crate::files::{assert_strict, digest, npm, vendor};
 
 /// File, least number of operations, and an operation that must be there.
 const VENDORS: [(&str, usize, &str); 5] = [
@@ -53,4 +53,27 @@ fn names_do_not_depend_on_the_order_of_paths() {
     paths.remove(&first);
     let (all, some) = (names(&description), names(&fewer));
     assert!(some.is_subset(&all) && some.len() < all.len());
+}
+
+/// Names are a promise: a change of one breaks the policies that name it.
+#[test]
+fn names_of_whole_apis_are_stable() {
+    let forge = "@octokit/openapi/generated/api.github.com.json";
+    let table = [
+        ("stripe.openapi.json", vendor("stripe.openapi.json"), 417, "b388bd86f594e8c8"),
+        ("sentry.openapi.json", vendor("sentry.openapi.json"), 223, "610340c425f7aae6"),
+        (forge, npm(forge), 1223, "e343aa0be556a871"),
+    ];
+    for (file, text, count, expected) in table {
+        let Some(text) = text else { continue };
+        let api = Api::read(&text).expect("a description");
+        assert_eq!((api.problems(), api.operations().len()), ([].as_slice(), count), "{file}");
+        let names: HashSet<&str> = api.operations().iter().map(|operation| operation.name()).collect();
+        assert_eq!(names.len(), count, "{file}: names are unique");
+        let found = digest(api.operations().iter().map(|operation| operation.name()));
+        assert_eq!(found, expected, "{file}");
+        for operation in api.operations() {
+            assert_strict(&operation.tool());
+        }
+    }
 }

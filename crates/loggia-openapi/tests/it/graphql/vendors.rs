@@ -42,13 +42,13 @@ fn assert_valid(schema: &Valid<Schema>, document: &str) {
 #[test]
 fn each_field_of_a_tracker_is_a_tool_with_a_valid_document() {
     let Some(text) = vendor("linear.schema.graphql") else { return };
-    assert_eq!(checked("linear.schema.graphql", &text), (535, "831d73a7a250589d".to_owned()));
+    assert_eq!(checked("linear.schema.graphql", &text), (535, "a70b32647de61f7b".to_owned()));
 }
 
 #[test]
 fn each_field_of_a_forge_is_a_tool_with_a_valid_document() {
     let Some(text) = npm("@octokit/graphql-schema/schema.graphql") else { return };
-    assert_eq!(checked("schema.graphql", &text), (278, "8b8ff228b089a16b".to_owned()));
+    assert_eq!(checked("schema.graphql", &text), (278, "2011396d99c845f7".to_owned()));
 }
 
 #[test]
