@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use loggia::Service;
 use loggia::edge::connection::{Action, DuplexConnection};
-use loggia::edge::resolve_input;
+use loggia::edge::run_request;
 use loggia::exchange::Exchange;
 use loggia::limits::Limits;
 use loggia::prelude::*;
@@ -90,7 +90,7 @@ impl Serving {
             match action {
                 Action::Call { key, request, .. } => {
                     let (exchange, _outbox, _guard) = Exchange::new(None);
-                    let call = resolve_input::run(&self.server, *request, exchange, &self.limits);
+                    let call = run_request(&self.server, *request, exchange, &self.limits);
                     let outcome = call.now_or_never().expect("the tool waits for nothing");
                     self.machine.handle_finished(key, outcome, &description);
                 }

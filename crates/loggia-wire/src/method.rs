@@ -130,7 +130,14 @@ methods! {
 }
 
 impl Method {
-    /// Returns whether a server may answer it with `input_required` (MRTR, "Supported Requests").
+    /// Returns whether a client may send it as a request in `version`. Otherwise the server answers `-32601`. A method that
+    /// we do not know belongs to an extension and is the service's to judge.
+    pub fn is_client_request(&self, version: Version) -> bool {
+        let from_client = !matches!(self.sender(), Some(MethodSender::Server)) && !self.is_notification();
+        from_client && self.exists_in(version)
+    }
+
+    /// Whether a server may answer it with `input_required` (MRTR, "Supported Requests").
     pub const fn may_require_input(&self) -> bool {
         matches!(self, Method::CallTool | Method::GetPrompt | Method::ReadResource)
     }

@@ -73,6 +73,18 @@ pub struct Request {
     pub principal: Option<Arc<Principal>>,
 }
 
+impl Request {
+    /// Creates the request from its parts, as an edge has read them. A request without params has an empty object.
+    pub fn new(
+        method: Method,
+        params: Option<Params>,
+        meta: Arc<RequestMeta>,
+        principal: Option<Arc<Principal>>,
+    ) -> Request {
+        Request { method, params: params.unwrap_or_else(Params::empty), meta, principal }
+    }
+}
+
 /// The caller of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Principal {
@@ -253,6 +265,21 @@ impl Reply {
         jsonrpc::write_result(&mut out, id, raw.as_bytes());
         Ok(out)
     }
+}
+
+/// Writes the response to `id` that carries `outcome`, as `version` has it. Errors of every edge are written here.
+pub fn encode_outcome(
+    id: &Id,
+    method: &Method,
+    outcome: Outcome,
+    version: Version,
+    identity: &Implementation,
+) -> Vec<u8> {
+    outcome.and_then(|reply| reply.write(id, method, version, identity)).unwrap_or_else(|error| {
+        let mut out = Vec::with_capacity(256);
+        jsonrpc::write_error(&mut out, Some(id), &error.for_version(version));
+        out
+    })
 }
 
 impl From<Relayed> for Reply {

@@ -97,6 +97,25 @@ fn methods_are_those_of_the_schemas() {
     }
 }
 
+#[test]
+fn a_client_may_ask_the_requests_of_its_revision() {
+    use Version::{V2025_11_25, V2026_07_28};
+    let cases = [
+        ("tools/call", V2025_11_25, true),
+        ("tools/call", V2026_07_28, true),
+        ("ping", V2025_11_25, true),
+        ("ping", V2026_07_28, false),
+        ("server/discover", V2025_11_25, false),
+        ("subscriptions/listen", V2026_07_28, true),
+        ("sampling/createMessage", V2025_11_25, false),
+        ("notifications/cancelled", V2025_11_25, false),
+        ("example.org/other", V2026_07_28, true),
+    ];
+    for (name, version, allowed) in cases {
+        assert_eq!(Method::from(name).is_client_request(version), allowed, "{name} in {version}");
+    }
+}
+
 /// Takes members away, as `choices` say.
 fn prune(value: &Value, choices: &mut impl Iterator<Item = bool>) -> Value {
     match value {

@@ -27,8 +27,8 @@ use self::batch::{BatchKey, Batches};
 use self::calls::CallSlot;
 use self::subscriptions::SubscriptionWatch;
 use super::client_requests::{self, PendingClientRequests};
+use super::discover;
 use super::session::Session;
-use super::{admit, discover};
 use crate::framing::{BadFrame, Frame};
 use crate::limits::Limits;
 use crate::service::{Description, Request};
@@ -365,7 +365,9 @@ impl DuplexConnection {
             Some(meta) => meta,
             None => self.read_meta(incoming.params.as_ref(), &server.versions)?,
         };
-        admit(&incoming.method, meta.version)?;
+        if !incoming.method.is_client_request(meta.version) {
+            return Err(RpcError::method_not_found(incoming.method.as_str()));
+        }
         match incoming.method {
             Method::Discover => {
                 self.respond(incoming, discover(server), meta.version, server);
@@ -408,7 +410,9 @@ impl DuplexConnection {
                 }
             }
             None => {
-                admit(&method, version)?;
+                if !method.is_client_request(version) {
+                    return Err(RpcError::method_not_found(method.as_str()));
+                }
                 let meta = session.request_meta(incoming.params.as_ref())?;
                 self.start(incoming, meta)
             }

@@ -22,10 +22,10 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use self::tasks::{CallTask, DuplexPeer, ListenTask, TaskEvent, TaskReports};
 use super::connection::{Action, AskKey, CallKey, DuplexConnection};
-use super::poll_once;
 use crate::error::{Error, Result};
 use crate::exchange::{ClientPeer, Exchange};
 use crate::framing::{Frame, ReadFrames, WriteFrames};
+use crate::future::poll_once;
 use crate::limits::Limits;
 use crate::service::{Request, Service};
 use crate::shutdown::Shutdown;
@@ -292,7 +292,7 @@ impl DuplexDriver {
         let (exchange, outbox, guard) = Exchange::new(live);
         let (service, limits) = (Arc::clone(&self.service), Arc::clone(&self.limits));
         let mut call =
-            Box::pin(async move { super::resolve_input::run(&*service, request, exchange, &limits).await });
+            Box::pin(async move { super::run_request(&*service, request, exchange, &limits).await });
         if self.spawn_at_once > 0 {
             self.spawn_at_once -= 1;
         } else {

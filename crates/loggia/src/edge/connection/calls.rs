@@ -10,10 +10,9 @@ use loggia_wire::{ErrorCode, Method, RequestMeta, RpcError, Version, codec};
 
 use super::batch::BatchKey;
 use super::{Action, CallKey, DuplexConnection, IncomingRequest};
-use crate::edge::encode_outcome;
 use crate::edge::notification_filter::NotificationFilter;
 use crate::edge::session::Session;
-use crate::service::{Description, Outcome};
+use crate::service::{Description, Outcome, Request, encode_outcome};
 
 /// A request that is not answered yet.
 pub(super) struct CallSlot {
@@ -85,7 +84,7 @@ impl DuplexConnection {
         };
         self.ids.insert(id, key);
         self.slots.insert(key, slot);
-        let request = crate::edge::request(method, params, meta);
+        let request = Request::new(method, params, meta, None);
         match room {
             true => self.run(key, bytes, request),
             false => self.waiting.push_back((key, request)),
@@ -171,7 +170,7 @@ impl DuplexConnection {
         }
     }
 
-    fn run(&mut self, key: CallKey, bytes: usize, request: crate::service::Request) {
+    fn run(&mut self, key: CallKey, bytes: usize, request: Request) {
         self.running += 1;
         self.running_bytes += bytes;
         let filter = NotificationFilter::new(&request.meta);

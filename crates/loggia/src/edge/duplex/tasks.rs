@@ -11,13 +11,13 @@ use loggia_wire::{RawJson, RpcError};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 
-use super::poll_once;
 use crate::changes::{Change, ChangeSubscription};
 use crate::edge::client_requests::unanswerable;
 use crate::edge::connection::{AskKey, CallKey};
 use crate::edge::open_stream;
 use crate::exchange::{CancelGuard, ClientPeer, Outbox};
 use crate::future::BoxFuture;
+use crate::future::poll_once;
 use crate::service::{Outcome, Service};
 
 /// A report of a task to its connection.

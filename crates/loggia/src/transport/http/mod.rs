@@ -3,8 +3,6 @@
 #[cfg(feature = "http-server")]
 mod body;
 #[cfg(feature = "http-server")]
-mod request_body;
-#[cfg(feature = "http-server")]
 pub mod server;
 
 #[cfg(feature = "http-server")]

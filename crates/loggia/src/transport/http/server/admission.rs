@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use http::request::Parts;
 use tokio::sync::Semaphore;
 
 use crate::budget::{Budget, ShareExceeded};
@@ -33,6 +34,12 @@ pub(super) enum Overload {
     Caller { key: &'static str, what: &'static str, held: usize, total: usize },
     /// The client sends faster than its messages are handled.
     Backlog,
+}
+
+/// Returns the principal of a request, if a layer established one.
+pub(super) fn principal(parts: &Parts) -> Option<Arc<Principal>> {
+    let shared = parts.extensions.get::<Arc<Principal>>().cloned();
+    shared.or_else(|| parts.extensions.get::<Principal>().cloned().map(Arc::new))
 }
 
 impl AdmissionControl {

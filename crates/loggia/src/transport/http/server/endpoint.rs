@@ -12,12 +12,12 @@ use loggia_wire::jsonrpc::{self, Frame, Message};
 use loggia_wire::meta::{self, DeclaredVersion};
 use loggia_wire::{Method, Params, RpcError, Version};
 
-use super::accept::{AcceptedTypes, accepted, is_json};
-use super::headers::{SESSION_ID, VERSION, single};
+use super::admission::principal;
+use super::headers::{AcceptedTypes, MirrorHeaders, SESSION_ID, accepted, is_json};
 use super::legacy::{self, LegacyState};
 use super::modern::{self, EndpointResponse, RequestEra};
 use super::origin::{self, OriginFilter, OriginVerdict};
-use super::state::{EndpointState, principal};
+use super::state::EndpointState;
 use super::{json_only, respond};
 use crate::future::BoxFuture;
 use crate::transport::http::body::{Admission, Body, BodyError};
@@ -105,7 +105,8 @@ impl EndpointRouter {
     async fn serve(self: Arc<EndpointRouter>, parts: Parts, body: Body) -> Response<Body> {
         let admitted = match self.admit(&parts) {
             Ok(Some((permit, AcceptedTypes::Both))) => {
-                self.state.read(&parts, body).await.map(|text| (text, permit))
+                let read = body.read(&self.state.limits).await;
+                read.map(|text| (text, permit)).map_err(|error| respond::unread(&error, parts.version))
             }
             Ok(Some((permit, AcceptedTypes::Json))) => {
                 return Box::pin(self.serve_json(parts, body, permit)).await;
@@ -126,9 +127,9 @@ impl EndpointRouter {
         body: Body,
         permit: Admission,
     ) -> Response<Body> {
-        let text = match self.state.read(&parts, body).await {
+        let text = match body.read(&self.state.limits).await {
             Ok(text) => text,
-            Err(response) => return response,
+            Err(error) => return respond::unread(&error, parts.version),
         };
         match self.route(parts, &text, permit, AcceptedTypes::Json) {
             Ok(answer) => json_only::without_stream(answer.response().await, &text).await,
@@ -162,7 +163,8 @@ impl EndpointRouter {
         if path.trim_end_matches('/') != self.path {
             return respond::empty(StatusCode::NOT_FOUND);
         }
-        let has_session = parts.headers.contains_key(&SESSION_ID) && !names_modern(parts);
+        let has_session =
+            parts.headers.contains_key(&SESSION_ID) && !MirrorHeaders::read(&parts.headers).names_modern();
         match parts.method {
             HttpMethod::GET if has_session => legacy::get(&self.legacy, parts).await,
             HttpMethod::DELETE if has_session => legacy::delete(&self.legacy, parts),
@@ -179,9 +181,12 @@ impl EndpointRouter {
         accepted: AcceptedTypes,
     ) -> Result<EndpointResponse, Response<Body>> {
         let frame = jsonrpc::decode_frame(text).map_err(|error| respond::undecodable(&error))?;
-        match self.form(&parts, &frame)? {
+        let headers = MirrorHeaders::read(&parts.headers);
+        match self.form(&parts, &headers, &frame)? {
             Dispatch::Modern(era) => match frame {
-                Frame::Single(message) => Ok(modern::serve(&self.state, &parts, era, message, permit)),
+                Frame::Single(message) => {
+                    Ok(modern::serve(&self.state, &parts, &headers, era, message, permit))
+                }
                 Frame::Batch(_) => {
                     let message = "This revision has no batches: send one message at a time";
                     Err(respond::refuse(StatusCode::BAD_REQUEST, message))
@@ -203,7 +208,12 @@ impl EndpointRouter {
 
     /// Returns the era of a message. A `_meta` that names a version decides; where there is none, the version
     /// header does; where that leaves it open, the message belongs to a session.
-    fn form(&self, parts: &Parts, frame: &Frame) -> Result<Dispatch, Response<Body>> {
+    fn form(
+        &self,
+        parts: &Parts,
+        headers: &MirrorHeaders<'_>,
+        frame: &Frame,
+    ) -> Result<Dispatch, Response<Body>> {
         let of_notification;
         let (id, method, params) = match frame {
             Frame::Single(Message::Request { id, method, params }) => {
@@ -222,7 +232,7 @@ impl EndpointRouter {
             None => meta::declared_version(params).map_err(bad_request)?,
         };
         let initializes = method == Some(&Method::Initialize) && id.is_some();
-        let modern = declared != DeclaredVersion::Nothing || (names_modern(parts) && !initializes);
+        let modern = declared != DeclaredVersion::Nothing || (headers.names_modern() && !initializes);
         let versions = &self.state.service.describe().versions;
         if versions.iter().any(|version| version.is_modern()) && modern {
             Ok(Dispatch::Modern(RequestEra { declared, meta: recalled }))
@@ -233,17 +243,17 @@ impl EndpointRouter {
         } else if versions.iter().all(|version| version.is_modern()) {
             Ok(Dispatch::Modern(RequestEra { declared, meta: recalled }))
         } else {
-            Err(bad_request(without_form(parts, versions)))
+            Err(bad_request(without_form(headers, versions)))
         }
     }
 }
 
 /// Why a message without a session and without a version of its own is refused. A server of the legacy era
 /// alone must not answer with what only a modern one says.
-fn without_form(parts: &Parts, versions: &[Version]) -> RpcError {
+fn without_form(headers: &MirrorHeaders<'_>, versions: &[Version]) -> RpcError {
     let key = meta::PROTOCOL_VERSION;
     let modern = versions.iter().any(|version| version.is_modern());
-    match single(&parts.headers, &VERSION) {
+    match &headers.version {
         Ok(Some(version)) if modern && version.parse::<Version>().is_err() => {
             RpcError::unsupported_version(version, versions)
         }
@@ -254,7 +264,7 @@ fn without_form(parts: &Parts, versions: &[Version]) -> RpcError {
         Ok(_) => {
             RpcError::invalid_request("The Mcp-Session-Id header is missing: start a session with initialize")
         }
-        Err(message) => RpcError::invalid_request(message),
+        Err(message) => RpcError::invalid_request(message.clone()),
     }
 }
 
@@ -271,10 +281,4 @@ fn no_era(id: Option<&jsonrpc::Id>) -> Response<Body> {
         id,
         &RpcError::invalid_request("initialize must be a single request"),
     )
-}
-
-/// Returns whether the version header names a revision without sessions.
-fn names_modern(parts: &Parts) -> bool {
-    let version = single(&parts.headers, &VERSION).ok().flatten();
-    version.and_then(|version| version.parse::<Version>().ok()).is_some_and(Version::is_modern)
 }

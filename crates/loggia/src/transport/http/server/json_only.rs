@@ -8,7 +8,7 @@ use http_body_util::BodyExt;
 use loggia_wire::jsonrpc::{self, Frame, Message};
 use loggia_wire::{ErrorCode, RpcError};
 
-use super::accept::EVENT_STREAM;
+use super::headers::EVENT_STREAM;
 use super::respond::{self, DetachOnSend};
 use crate::transport::http::Body;
 use crate::transport::sse::SseParser;

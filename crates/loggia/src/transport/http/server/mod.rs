@@ -3,8 +3,8 @@
 
 #![allow(clippy::result_large_err, reason = "a refusal is a response; it is moved once or twice a request")]
 
-mod accept;
 mod admission;
+mod call;
 mod connection;
 mod endpoint;
 mod headers;
@@ -14,7 +14,6 @@ mod meta_cache;
 mod modern;
 mod nested;
 mod origin;
-mod origin_rules;
 mod respond;
 mod state;
 mod unfold;
@@ -36,8 +35,7 @@ pub use nested::HttpService;
 use self::connection::{Acceptor, HttpHandler};
 use self::endpoint::EndpointRouter;
 use self::legacy::LegacyState;
-use self::origin::OriginFilter;
-use self::origin_rules::{OriginRules, is_loopback};
+use self::origin::{OriginFilter, OriginRules, is_loopback};
 use self::state::EndpointState;
 use super::Body;
 use crate::clock::{WallClock, system_clock};

@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_core::Stream;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderName, HeaderValue, Response, StatusCode};
+use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderName, HeaderValue, Response, StatusCode, Version};
 use loggia_wire::jsonrpc::{self, EnvelopeError, Id};
 use loggia_wire::{ErrorCode, RpcError};
 
-use super::accept::{EVENT_STREAM, JSON};
 use super::admission::Overload;
+use super::headers::{EVENT_STREAM, JSON};
 use crate::transport::http::Body;
+use crate::transport::http::body::BodyReadError;
 
 /// A response to a request, or the refusal of the request.
 pub(super) type ResponseResult = Result<Response<Body>, Response<Body>>;
@@ -64,6 +65,20 @@ pub(super) fn refuse(status: StatusCode, message: impl Into<Cow<'static, str>>) 
 /// A body that is no message.
 pub(super) fn undecodable(error: &EnvelopeError) -> Response<Body> {
     self::error(StatusCode::BAD_REQUEST, error.id.as_ref(), &error.error)
+}
+
+/// The refusal of a request whose body could not be read. Its connection is of no further use.
+pub(super) fn unread(error: &BodyReadError, version: Version) -> Response<Body> {
+    let status = match error {
+        BodyReadError::TooLong(_) => StatusCode::PAYLOAD_TOO_LARGE,
+        BodyReadError::Failed(_) => StatusCode::BAD_REQUEST,
+        BodyReadError::TimedOut => StatusCode::REQUEST_TIMEOUT,
+    };
+    let mut response = refuse(status, error.to_string());
+    if version < Version::HTTP_2 {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 /// The method is not offered here; `allowed` is.

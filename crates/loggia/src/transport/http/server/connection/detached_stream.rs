@@ -15,7 +15,6 @@ use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING};
 use http::{Response, Version};
 use http_body::Body as _;
-use hyper::rt;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::idle_monitor::CountedBody;
@@ -40,6 +39,11 @@ impl DetachedResponse {
         response.extensions().get::<DetachOnSend>().is_some() && version == Version::HTTP_11
     }
 
+    /// Notes whether hyper has written everything that it holds: what it holds would be lost with it.
+    pub(super) fn set_flushed(&self, flushed: bool) {
+        self.0.flushed.store(flushed, Ordering::Relaxed);
+    }
+
     pub(super) fn put(&self, response: Response<CountedBody>) {
         *self.0.response.lock().unwrap_or_else(PoisonError::into_inner) = Some(response);
         self.0.is_there.store(true, Ordering::Relaxed);
@@ -51,67 +55,6 @@ impl DetachedResponse {
             return None;
         }
         self.0.response.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-}
-
-/// hyper's view of a connection, which tells when all is written: hyper flushes only then, and what it holds would be
-/// lost with it.
-pub(super) struct FlushMonitor<T> {
-    io: T,
-    detached: DetachedResponse,
-}
-
-impl<T> FlushMonitor<T> {
-    pub(super) fn new(io: T, detached: DetachedResponse) -> FlushMonitor<T> {
-        FlushMonitor { io, detached }
-    }
-
-    pub(super) fn into_inner(self) -> T {
-        self.io
-    }
-
-    fn set_flushed(&self, flushed: bool) {
-        self.detached.0.flushed.store(flushed, Ordering::Relaxed);
-    }
-}
-
-impl<T: rt::Read + Unpin> rt::Read for FlushMonitor<T> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        into: rt::ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(cx, into)
-    }
-}
-
-impl<T: rt::Write + Unpin> rt::Write for FlushMonitor<T> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.set_flushed(false);
-        Pin::new(&mut self.io).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        parts: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        self.set_flushed(false);
-        Pin::new(&mut self.io).poll_write_vectored(cx, parts)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let flushed = Pin::new(&mut self.io).poll_flush(cx);
-        self.set_flushed(matches!(flushed, Poll::Ready(Ok(()))));
-        flushed
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
     }
 }
 

@@ -11,10 +11,9 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::handler::HttpHandler;
 use super::idle_monitor::{IdleMonitor, IdleWatch, InactivityKind};
 use super::preface;
-use super::protocol::{ConnectionBuilders, ConnectionIo, NextConnection};
+use super::protocol::{ConnectionBuilders, ConnectionIo, HttpHandler, NextConnection};
 use super::tls::Acceptor;
 use crate::error::Result;
 use crate::future::BoxFuture;

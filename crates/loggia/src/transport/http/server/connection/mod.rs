@@ -7,7 +7,7 @@
 //!  listener ──► tls ──► preface ──► protocol: hyper (HTTP/1.1 or HTTP/2)
 //!  accepts      shakes  reads the      │ a response is marked DetachOnSend, over HTTP/1.1:
 //!  the socket   hands   first bytes    │ the response goes to DetachedResponse, hyper sees a request that stays open;
-//!                                      │ FlushMonitor notes when hyper has written all responses before it
+//!                                      │ preface notes when hyper has written all responses before it
 //!                                      ▼
 //!                                   protocol takes the socket from hyper and drops hyper's part (two buffers of 8 KiB)
 //!                                      │
@@ -23,14 +23,13 @@
 //! written everything before it.
 
 mod detached_stream;
-mod handler;
 mod idle_monitor;
 mod listener;
 mod preface;
 mod protocol;
 mod tls;
 
-pub(super) use self::handler::HttpHandler;
-pub use self::handler::PeerAddr;
 pub(super) use self::listener::run;
+pub(super) use self::protocol::HttpHandler;
+pub use self::protocol::PeerAddr;
 pub(super) use self::tls::Acceptor;

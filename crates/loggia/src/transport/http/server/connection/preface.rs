@@ -1,6 +1,6 @@
-//! Detects the HTTP version of a connection. HTTP/2 begins with a preface that no HTTP/1 request begins with (RFC 9113,
-//! section 3.4); hyper reads the bytes again that were read to detect it. Until its first
-//! byte a connection costs little more than its socket.
+//! The socket as hyper sees it. Its first bytes tell the HTTP version: HTTP/2 begins with a preface that no HTTP/1 request
+//! begins with (RFC 9113, section 3.4). hyper reads these bytes again. Until its first byte a connection costs little more
+//! than its socket.
 
 use std::io;
 use std::pin::Pin;
@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
+use super::detached_stream::DetachedResponse;
 use super::idle_monitor::IdleMonitor;
 
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -25,14 +26,32 @@ pub(super) struct PrefacedStream<S> {
     head: [u8; PREFACE.len()],
     read: u8,
     len: u8,
+    watchers: Option<Http1Watchers>,
+}
+
+/// The objects that are told what happens on a connection of HTTP/1.1.
+pub(super) struct Http1Watchers {
     /// Told of bytes that come.
-    monitor: Option<IdleMonitor>,
+    pub(super) monitor: IdleMonitor,
+    /// Told whether hyper has written all that it holds: it flushes only then.
+    pub(super) detached: DetachedResponse,
 }
 
 impl<S> PrefacedStream<S> {
-    /// Tells `monitor` of bytes that come.
-    pub(super) fn counted(self, monitor: IdleMonitor) -> PrefacedStream<S> {
-        PrefacedStream { monitor: Some(monitor), ..self }
+    /// Tells `watchers` what happens from now on.
+    pub(super) fn watched(self, watchers: Http1Watchers) -> PrefacedStream<S> {
+        PrefacedStream { watchers: Some(watchers), ..self }
+    }
+
+    /// Returns the same stream without its watchers, for a stream that is detached from hyper.
+    pub(super) fn unwatched(self) -> PrefacedStream<S> {
+        PrefacedStream { watchers: None, ..self }
+    }
+
+    fn set_flushed(&self, flushed: bool) {
+        if let Some(watchers) = &self.watchers {
+            watchers.detached.set_flushed(flushed);
+        }
     }
 }
 
@@ -48,7 +67,7 @@ pub(super) async fn begin<S: AsyncRead + Unpin>(mut stream: S) -> io::Result<(Pr
     }
     let protocol = if head == *PREFACE { Protocol::Http2 } else { Protocol::Http1 };
     let len = u8::try_from(len).expect("a preface is shorter than that");
-    Ok((protocol, PrefacedStream { stream, head, read: 0, len, monitor: None }))
+    Ok((protocol, PrefacedStream { stream, head, read: 0, len, watchers: None }))
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for PrefacedStream<S> {
@@ -61,10 +80,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for PrefacedStream<S> {
         if begun.read == begun.len {
             let before = into.filled().len();
             let polled = Pin::new(&mut begun.stream).poll_read(cx, into);
-            if let Some(monitor) = &begun.monitor
+            if let Some(watchers) = &begun.watchers
                 && into.filled().len() > before
             {
-                monitor.received();
+                watchers.monitor.received();
             }
             return polled;
         }
@@ -82,6 +101,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for PrefacedStream<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for PrefacedStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.set_flushed(false);
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
 
@@ -90,6 +110,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for PrefacedStream<S> {
         cx: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.set_flushed(false);
         Pin::new(&mut self.stream).poll_write_vectored(cx, parts)
     }
 
@@ -98,7 +119,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for PrefacedStream<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        self.set_flushed(matches!(flushed, Poll::Ready(Ok(()))));
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -1,8 +1,14 @@
-//! Serves a connection with hyper: HTTP/1.1, whose last stream may be detached from hyper, or HTTP/2.
+//! Serves a connection with hyper: HTTP/1.1, whose last stream may be detached from hyper, or HTTP/2. Each request goes to
+//! the [`HttpHandler`]: the checks of [`OriginFilter`] first, then the endpoint in its layers.
+//!
+//! The handler erases the type of the layers, so that the HTTP stack is compiled once, in this crate, and not again in
+//! every program that serves.
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use http::header::EXPECT;
@@ -16,13 +22,12 @@ use hyper_util::rt::TokioIo;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::detached_stream::{DetachedResponse, DetachedStream, FlushMonitor};
-use super::handler::HttpHandler;
+use super::detached_stream::{DetachedResponse, DetachedStream};
 use super::idle_monitor::{CountedBody, IdleMonitor, OpenRequest};
-use super::preface::{PrefacedStream, Protocol};
+use super::preface::{Http1Watchers, PrefacedStream, Protocol};
 use crate::future::BoxFuture;
 use crate::limits::Limits;
-use crate::transport::http::request_body::RequestBody;
+use crate::transport::http::server::origin::{self, OriginFilter, OriginVerdict};
 use crate::transport::http::{Body, BodyError};
 
 /// Settings of hyper for both versions.
@@ -69,16 +74,18 @@ impl ConnectionBuilders {
         handler: HttpHandler,
         monitor: IdleMonitor,
     ) -> Pin<Box<dyn HttpConnection>> {
-        // Frames of HTTP/2 come between requests, too.
-        let stream = if protocol == Protocol::Http1 { stream.counted(monitor.clone()) } else { stream };
-        let stream = TokioIo::new(stream);
-        let service = HyperService { handler, monitor, detached: DetachedResponse::default() };
+        let detached = DetachedResponse::default();
+        let service = HyperService { handler, monitor: monitor.clone(), detached: detached.clone() };
         #[cfg(feature = "http2")]
         if protocol == Protocol::Http2 {
-            return Box::pin(Http2Connection(self.http2.serve_connection(stream, service)));
+            return Box::pin(Http2Connection(self.http2.serve_connection(TokioIo::new(stream), service)));
         }
-        let detached = service.detached.clone();
-        let connection = self.http1.serve_connection(FlushMonitor::new(stream, detached.clone()), service);
+        // Without HTTP/2, HTTP/1.1 refuses its preface.
+        #[cfg(not(feature = "http2"))]
+        let _ = protocol;
+        // Frames of HTTP/2 come between requests, too: there the stream is not watched.
+        let stream = stream.watched(Http1Watchers { monitor, detached: detached.clone() });
+        let connection = self.http1.serve_connection(TokioIo::new(stream), service);
         Box::pin(Http1Connection { connection: Some(connection), detached })
     }
 }
@@ -101,7 +108,7 @@ pub(super) struct NextConnection(pub(super) Pin<Box<dyn HttpConnection>>);
 /// HTTP/1.1, until a stream lasts.
 struct Http1Connection<S: ConnectionIo> {
     /// There until it is over.
-    connection: Option<http1::Connection<FlushMonitor<TokioIo<S>>, HyperService>>,
+    connection: Option<http1::Connection<TokioIo<PrefacedStream<S>>, HyperService>>,
     detached: DetachedResponse,
 }
 
@@ -116,7 +123,7 @@ impl<S: ConnectionIo> Future for Http1Connection<S> {
         }
         let Some(response) = http1.detached.take() else { return Poll::Pending };
         let connection = http1.connection.take().expect("it was there a moment ago");
-        let stream = connection.into_parts().io.into_inner().into_inner();
+        let stream = connection.into_parts().io.into_inner().unwatched();
         Poll::Ready(Ok(Some(NextConnection(Box::pin(DetachedConnection(DetachedStream::new(
             stream, response,
         )))))))
@@ -132,7 +139,7 @@ impl<S: ConnectionIo> HttpConnection for Http1Connection<S> {
 }
 
 /// The last stream of a connection.
-struct DetachedConnection<S: ConnectionIo>(DetachedStream<S>);
+struct DetachedConnection<S: ConnectionIo>(DetachedStream<PrefacedStream<S>>);
 
 impl<S: ConnectionIo> Future for DetachedConnection<S> {
     type Output = Result<Option<NextConnection>, BodyError>;
@@ -166,6 +173,108 @@ impl<S: ConnectionIo> HttpConnection for Http2Connection<S> {
     }
 }
 
+/// Address of the peer of the connection that a request came on: the client, or a proxy before the server. Among the
+/// extensions of requests if [`Http::with_peer_addr`](crate::transport::http::Http::with_peer_addr) is set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PeerAddr(pub SocketAddr);
+
+/// The endpoint in its layers, without its type.
+pub(in crate::transport::http::server) struct HttpHandler {
+    service: Box<dyn HandleRequest>,
+    with_peer_addr: bool,
+    filter: Arc<OriginFilter>,
+}
+
+trait HandleRequest: Send {
+    fn call(&self, request: Request<Body>) -> BoxFuture<'static, Response<Body>>;
+    fn boxed_clone(&self) -> Box<dyn HandleRequest>;
+}
+
+impl<S> HandleRequest for S
+where
+    S: tower_service::Service<Request<Body>, Response = Response<Body>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send + 'static,
+{
+    fn call(&self, request: Request<Body>) -> BoxFuture<'static, Response<Body>> {
+        let mut service = self.clone();
+        Box::pin(async move {
+            let answered = async {
+                std::future::poll_fn(|cx| service.poll_ready(cx)).await?;
+                tower_service::Service::call(&mut service, request).await
+            };
+            match answered.await {
+                Ok(response) => response,
+                Err(never) => match never {},
+            }
+        })
+    }
+
+    fn boxed_clone(&self) -> Box<dyn HandleRequest> {
+        Box::new(self.clone())
+    }
+}
+
+/// The handler of one connection, which adds the [`PeerAddr`] to each request.
+struct PeerAddrHandler {
+    service: Box<dyn HandleRequest>,
+    peer: PeerAddr,
+}
+
+impl HandleRequest for PeerAddrHandler {
+    fn call(&self, mut request: Request<Body>) -> BoxFuture<'static, Response<Body>> {
+        request.extensions_mut().insert(self.peer);
+        self.service.call(request)
+    }
+
+    fn boxed_clone(&self) -> Box<dyn HandleRequest> {
+        Box::new(PeerAddrHandler { service: self.service.boxed_clone(), peer: self.peer })
+    }
+}
+
+impl HttpHandler {
+    pub(in crate::transport::http::server) fn new<S>(
+        service: S,
+        with_peer_addr: bool,
+        filter: Arc<OriginFilter>,
+    ) -> HttpHandler
+    where
+        S: tower_service::Service<Request<Body>, Response = Response<Body>, Error = Infallible>
+            + Clone
+            + Send
+            + 'static,
+        S::Future: Send + 'static,
+    {
+        HttpHandler { service: Box::new(service), with_peer_addr, filter }
+    }
+
+    fn call(&self, request: Request<Body>) -> BoxFuture<'static, Response<Body>> {
+        match self.filter.judge(request.method(), request.uri(), request.headers()) {
+            OriginVerdict::Pass => self.service.call(request),
+            OriginVerdict::Answered(response) => Box::pin(std::future::ready(response)),
+            OriginVerdict::PassFor(page) => {
+                let answer = self.service.call(request);
+                Box::pin(async move {
+                    let mut response = answer.await;
+                    origin::mark(&mut response, page);
+                    response
+                })
+            }
+        }
+    }
+
+    /// The handler of a connection.
+    pub(super) fn of(&self, peer: SocketAddr) -> HttpHandler {
+        let mut service = self.service.boxed_clone();
+        if self.with_peer_addr {
+            service = Box::new(PeerAddrHandler { service, peer: PeerAddr(peer) });
+        }
+        HttpHandler { service, with_peer_addr: false, filter: self.filter.clone() }
+    }
+}
+
 /// hyper's view of the service: it counts what is open, and puts detached what lasts.
 struct HyperService {
     handler: HttpHandler,
@@ -182,7 +291,7 @@ impl hyper::service::Service<Request<Incoming>> for HyperService {
         let (open, version) = (OpenRequest::new(&self.monitor), request.version());
         // A client that waits for 100 Continue sends no body once it sees a refusal.
         let is_sent = !request.headers().contains_key(EXPECT);
-        let answer = self.handler.call(request.map(|body| Body::of_request(RequestBody::new(body, is_sent))));
+        let answer = self.handler.call(request.map(|body| Body::of_request(body, is_sent)));
         ServiceFuture { answer, open: Some(open), version, detached: self.detached.clone() }
     }
 }

@@ -6,16 +6,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use loggia_wire::jsonrpc::{self, Id};
 use loggia_wire::model::{ServerResult, SubscribeParams};
-use loggia_wire::{Method, Params, RequestMeta, RpcError, Version, codec};
+use loggia_wire::{Method, Params, RpcError, Version, codec};
 use tokio::sync::Notify;
 
 use super::session_state::{PostPeer, SessionState};
-use crate::edge::notification_filter::NotificationFilter;
-use crate::edge::{self, admit, encode_outcome, resolve_input};
-use crate::exchange::{CancelGuard, ClientPeer, Exchange, Outbox};
-use crate::service::{Description, Outcome, Principal, Reply, Request};
+use crate::exchange::ClientPeer;
+use crate::service::{Description, Outcome, Principal};
 use crate::transport::http::body::Admission;
 use crate::transport::http::server::admission::Overload;
+use crate::transport::http::server::call::{CallEvent, CallRequest, EndpointCall};
 use crate::transport::http::server::respond;
 use crate::transport::http::server::state::EndpointState;
 
@@ -41,14 +40,9 @@ pub(super) enum CallPlan {
 
 /// A request that is to run.
 pub(super) struct LegacyCall {
-    id: Id,
-    method: Method,
-    params: Option<Params>,
-    meta: Arc<RequestMeta>,
-    principal: Option<Arc<Principal>>,
+    request: CallRequest,
     cancel: Arc<Notify>,
     running: RunningEntry,
-    permit: Admission,
 }
 
 /// Writes the response that carries `result`.
@@ -125,7 +119,9 @@ fn start(
     request: LegacyRequest,
 ) -> Result<CallPlan, RpcError> {
     let LegacyRequest { id, method, params, principal, permit } = request;
-    admit(&method, session.version())?;
+    if !method.is_client_request(session.version()) {
+        return Err(RpcError::method_not_found(method.as_str()));
+    }
     let mut state = session.state();
     let meta = state.session.request_meta(params.as_ref())?;
     if state.running.contains_key(&id) {
@@ -138,65 +134,40 @@ fn start(
     let cancel = Arc::new(Notify::new());
     state.running.insert(id.clone(), cancel.clone());
     let running = RunningEntry { session: session.clone(), id: id.clone() };
-    Ok(CallPlan::Run(Box::new(LegacyCall { id, method, params, meta, principal, cancel, running, permit })))
+    let request = CallRequest { id, method, params, meta, principal, permit };
+    Ok(CallPlan::Run(Box::new(LegacyCall { request, cancel, running })))
 }
 
 impl LegacyCall {
     /// Starts the call; its client is `peer`.
     pub(super) fn begin(self, peer: Arc<PostPeer>) -> RunningCall {
-        let LegacyCall { id, method, params, meta, principal, cancel, running, permit } = self;
-        let (version, filter) = (meta.version, NotificationFilter::new(&meta));
+        let LegacyCall { request, cancel, running } = self;
         let may_ask = peer.session.state().session.is_initialized();
-        let live = may_ask.then(|| peer.clone() as Arc<dyn ClientPeer>);
-        let (exchange, outbox, guard) = Exchange::new(live);
-        let request = Request { principal, ..edge::request(method.clone(), params, meta) };
-        let owner = peer.endpoint.clone();
-        let call =
-            Box::pin(
-                async move { resolve_input::run(&*owner.service, request, exchange, &owner.limits).await },
-            );
-        RunningCall {
-            id,
-            method,
-            version,
-            filter,
-            peer,
-            call,
-            outcome: None,
-            outbox,
-            cancel,
-            running,
-            permit,
-            _guard: guard,
-        }
+        let client = may_ask.then(|| peer.clone() as Arc<dyn ClientPeer>);
+        let server = peer.endpoint.service.describe();
+        let call = EndpointCall::start(&peer.endpoint, request, server, client);
+        RunningCall { call, peer, outcome: None, cancel, running }
     }
 }
 
 /// A call that runs.
 pub(super) struct RunningCall {
-    id: Id,
-    method: Method,
-    version: Version,
-    filter: NotificationFilter,
+    call: EndpointCall,
     peer: Arc<PostPeer>,
-    call: Pin<Box<dyn Future<Output = Outcome> + Send>>,
     /// The outcome, if there is one already.
     outcome: Option<Outcome>,
-    outbox: Outbox,
     cancel: Arc<Notify>,
     running: RunningEntry,
-    permit: Admission,
-    /// Tells work outside the call's future that the call is over.
-    _guard: CancelGuard,
 }
 
 impl RunningCall {
     /// The response, where the call is over at once and has nothing else to say: most are, and no stream is
     /// opened for them.
     pub(super) async fn at_once(mut self) -> Result<Bytes, RunningCall> {
-        self.outcome = edge::poll_once(&mut self.call).await;
-        match self.outcome.take() {
-            Some(outcome) if self.outbox.is_empty() && !self.peer.has_stream() => Ok(self.encode(outcome)),
+        match self.call.outcome_at_once().await {
+            Some(outcome) if self.call.is_silent() && !self.peer.has_stream() => {
+                Ok(RunningCall::response(&mut self.call, outcome))
+            }
             outcome => Err(RunningCall { outcome, ..self }),
         }
     }
@@ -212,24 +183,21 @@ impl RunningCall {
                 () = cancel.notified() => {}
                 () = peer.session.ended() => {}
                 outcome = self.listen(stream) => {
-                    let response = self.encode(outcome);
-                    let RunningCall { running, permit, .. } = self;
+                    let RunningCall { mut call, running, .. } = self;
+                    let response = RunningCall::response(&mut call, outcome);
                     // A client that has read the response may use its id again at once.
                     drop(running);
                     peer.session.push(stream, response, true);
-                    drop(permit);
+                    drop(call);
                 }
             }
         })
     }
 
-    fn encode(&self, outcome: Outcome) -> Bytes {
-        let server = self.peer.endpoint.service.describe();
-        let guard = outcome.as_ref().ok().and_then(Reply::guard);
-        respond::guarded(
-            encode_outcome(&self.id, &self.method, outcome, self.version, &server.identity),
-            guard,
-        )
+    /// Writes the response. The notifications before it are sent already.
+    fn response(call: &mut EndpointCall, outcome: Outcome) -> Bytes {
+        let last = call.finish(outcome);
+        respond::guarded(last.response, last.guard)
     }
 
     /// Waits for the outcome; passes on what is said meanwhile.
@@ -239,23 +207,22 @@ impl RunningCall {
                 self.say(stream);
                 return outcome;
             }
-            tokio::select! {
-                biased;
-                outcome = &mut self.call => self.outcome = Some(outcome),
-                () = self.outbox.ready() => self.say(stream),
-                () = self.outbox.released() => self.peer.session.state().log.release(stream),
+            match self.call.next_event().await {
+                CallEvent::Finished(outcome) => self.outcome = Some(outcome),
+                CallEvent::Notified => self.say(stream),
+                CallEvent::Released => self.peer.session.state().log.release(stream),
             }
         }
     }
 
     fn say(&mut self, stream: u64) {
         let session = &self.peer.session;
-        self.filter.set_log_level(session.state().session.meta().log_level);
-        while let Some(notification) = self.outbox.try_next() {
+        self.call.set_log_level(session.state().session.meta().log_level);
+        while let Some(message) = self.call.next_message() {
             // A call without a connection is not slowed down by the one that carries its stream now.
             if session.state().log.is_crowded(stream) {
                 tracing::debug!("a notification was dropped: the client reads too slowly");
-            } else if let Some(message) = self.filter.write(notification) {
+            } else {
                 session.push(stream, message, false);
             }
         }

@@ -20,10 +20,10 @@ use crate::future::BoxFuture;
 use crate::random::random;
 use crate::service::{Description, Outcome, Principal, Request, Service};
 use crate::transport::http::Body;
-use crate::transport::http::server::accept::{EVENT_STREAM, accepts, is_json};
-use crate::transport::http::server::admission::Overload;
+use crate::transport::http::server::admission::{Overload, principal};
+use crate::transport::http::server::headers::{EVENT_STREAM, accepts, is_json};
 use crate::transport::http::server::respond::{self, ResponseResult, keep_alive};
-use crate::transport::http::server::state::{EndpointState, principal};
+use crate::transport::http::server::state::EndpointState;
 use crate::transport::http::server::unfold::unfold;
 use crate::transport::memory::{self, MemoryReader};
 use crate::transport::{Serve, sse};
@@ -132,7 +132,8 @@ impl HttpSse {
         })?;
         let admitted = endpoint.requests.admit(principal(parts).as_deref());
         let _permit = admitted.map_err(|why| respond::busy(None, &why))?;
-        let text = endpoint.read(parts, body).await?;
+        let text =
+            body.read(&endpoint.limits).await.map_err(|error| respond::unread(&error, parts.version))?;
         let frame = jsonrpc::decode_frame(&text).map_err(|error| respond::undecodable(&error))?;
         let is_answer = matches!(frame, Frame::Single(Message::Response { .. }));
         drop(frame);

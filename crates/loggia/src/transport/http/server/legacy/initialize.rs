@@ -8,9 +8,9 @@ use loggia_wire::{RawJson, RpcError};
 use super::{LegacyState, calls};
 use crate::edge::session::Session;
 use crate::transport::http::Body;
+use crate::transport::http::server::admission::principal;
 use crate::transport::http::server::headers::SESSION_ID;
 use crate::transport::http::server::respond;
-use crate::transport::http::server::state::principal;
 
 /// Answers `initialize`: the one request without a session.
 pub(in crate::transport::http::server) fn initialize(

@@ -18,7 +18,7 @@ use super::event_log::{AnswerShape, Carrier, CarrierStep, LARGE, STANDALONE};
 use super::session_state::{PostPeer, SessionState};
 use crate::edge::listen;
 use crate::transport::http::Body;
-use crate::transport::http::server::accept::AcceptedTypes;
+use crate::transport::http::server::headers::AcceptedTypes;
 use crate::transport::http::server::respond::{self, keep_alive};
 use crate::transport::http::server::state::EndpointState;
 use crate::transport::http::server::unfold::unfold;

@@ -1,29 +1,34 @@
 //! The modern form: each POST stands alone. Its answer is one JSON text if the outcome comes before
 //! anything else is said, an event stream otherwise. The call runs inside the response, so that a client
 //! that goes away takes its call with it, and a client that does not read slows its own call down.
+//!
+//! Before it runs, a request is checked: what its `_meta` declares, the headers against the body ("Server Validation"),
+//! and its method. A proxy that routed on the headers must have seen what the service will act on.
 
-mod validate;
+mod listen;
 
-use std::pin::Pin;
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
 use http::{Response, StatusCode};
-use loggia_wire::jsonrpc::{self, Id, Message};
-use loggia_wire::meta::DeclaredVersion;
-use loggia_wire::{ErrorCode, Method, Params, RequestMeta, RpcError, codec};
+use loggia_wire::json::{plain_text, value_of};
+use loggia_wire::jsonrpc::{self, Message};
+use loggia_wire::meta::{self, DeclaredVersion};
+use loggia_wire::{ErrorCode, Method, Params, RawJson, RawObject, RequestMeta, RpcError, codec, header};
+use serde_json::{Map, Value};
 
+use super::admission::principal;
+use super::call::{CallEvent, CallRequest, EndpointCall, FinalMessages};
+use super::headers::MirrorHeaders;
 use super::respond::{self, keep_alive};
-use super::state::{EndpointState, principal};
+use super::state::EndpointState;
 use super::unfold::unfold;
-use crate::changes::ChangeSubscription;
-use crate::edge::notification_filter::NotificationFilter;
-use crate::edge::{self, discover, encode_outcome, listen, resolve_input};
-use crate::exchange::{CancelGuard, Exchange, Outbox};
+use crate::edge::discover;
 use crate::future::BoxFuture;
-use crate::service::{Description, Outcome, Principal, Reply, Request, ResultGuard};
+use crate::service::{Description, Outcome};
 use crate::transport::http::body::{Admission, Body};
 use crate::transport::sse;
 
@@ -57,14 +62,24 @@ pub(super) struct RequestEra {
 pub(super) fn serve(
     endpoint: &Arc<EndpointState>,
     parts: &Parts,
+    headers: &MirrorHeaders<'_>,
     era: RequestEra,
     message: Message,
     permit: Admission,
 ) -> EndpointResponse {
     match message {
         Message::Request { id, method, params } => {
-            let incoming = ModernRequest { id, method, params, permit };
-            request(endpoint, parts, era, incoming)
+            let checks = RequestChecks { endpoint, server: endpoint.service.describe(), headers };
+            match checks.check(era, &method, params.as_ref()) {
+                Ok(meta) => {
+                    let principal = principal(parts);
+                    let request = CallRequest { id, method, params, meta, principal, permit };
+                    answer(endpoint, request, checks.server)
+                }
+                Err(refusal) => {
+                    EndpointResponse::Ready(respond::error(refusal.status, Some(&id), &refusal.error))
+                }
+            }
         }
         // The core protocol has none for HTTP, and an extension's must not be an error.
         Message::Notification { method, .. } => {
@@ -78,45 +93,25 @@ pub(super) fn serve(
     }
 }
 
-/// A request as it arrived.
-struct ModernRequest {
-    id: Id,
-    method: Method,
-    params: Option<Params>,
-    permit: Admission,
-}
-
-fn request(
-    endpoint: &Arc<EndpointState>,
-    parts: &Parts,
-    era: RequestEra,
-    incoming: ModernRequest,
-) -> EndpointResponse {
-    let server = endpoint.service.describe();
-    let ModernRequest { id, method, params, .. } = &incoming;
-    let meta = match validate::check(endpoint, &server, &parts.headers, era, method, params.as_ref()) {
-        Ok(meta) => meta,
-        Err(refusal) => {
-            return EndpointResponse::Ready(respond::error(refusal.status, Some(id), &refusal.error));
+/// Answers a request that was checked.
+fn answer(endpoint: &Arc<EndpointState>, request: CallRequest, server: Arc<Description>) -> EndpointResponse {
+    match request.method {
+        Method::Discover => EndpointResponse::Ready(discovered(&request, &server)),
+        Method::Listen => {
+            EndpointResponse::Deferred(Box::pin(listen::subscribe(endpoint.clone(), request, server)))
         }
-    };
-    match method {
-        Method::Discover => EndpointResponse::Ready(discovered(id, &meta, &server)),
-        Method::Listen => EndpointResponse::Deferred(Box::pin(subscribe(
-            endpoint.clone(),
-            principal(parts),
-            incoming,
-            meta,
-            server,
-        ))),
-        _ => EndpointResponse::Call(ModernCall::start(endpoint, principal(parts), incoming, meta, server)),
+        _ => EndpointResponse::Call(ModernCall {
+            call: EndpointCall::start(endpoint, request, server, None),
+            events: Vec::new(),
+            keep_alive: endpoint.limits.keep_alive,
+        }),
     }
 }
 
-fn discovered(id: &Id, meta: &RequestMeta, server: &Description) -> Response<Body> {
-    let result = codec::encode_result(discover(server), meta.version, Some(&server.identity));
+fn discovered(request: &CallRequest, server: &Description) -> Response<Body> {
+    let result = codec::encode_result(discover(server), request.meta.version, Some(&server.identity));
     let mut out = Vec::with_capacity(512);
-    jsonrpc::write_result(&mut out, id, result.as_bytes());
+    jsonrpc::write_result(&mut out, &request.id, result.as_bytes());
     respond::json(StatusCode::OK, out)
 }
 
@@ -129,220 +124,236 @@ fn status_of(outcome: &Outcome) -> StatusCode {
     }
 }
 
-fn guard(outcome: &Outcome) -> Option<ResultGuard> {
-    outcome.as_ref().ok().and_then(Reply::guard)
-}
-
-fn with_permit(response: Response<Body>, permit: Admission) -> Response<Body> {
-    response.map(|body| body.holding(permit))
-}
-
-/// One call and what it says while it runs.
+/// A call and the events of its response.
 pub(super) struct ModernCall {
-    id: Id,
-    method: Method,
-    server: Arc<Description>,
-    filter: NotificationFilter,
-    version: loggia_wire::Version,
-    call: Pin<Box<dyn Future<Output = Outcome> + Send>>,
-    outbox: Outbox,
+    call: EndpointCall,
     /// Notifications that are not sent yet, as events.
-    said: Vec<u8>,
+    events: Vec<u8>,
     keep_alive: Duration,
-    permit: Admission,
-    /// Tells work outside the call's future that the call is over.
-    _guard: CancelGuard,
 }
 
 impl ModernCall {
-    fn start(
-        endpoint: &Arc<EndpointState>,
-        principal: Option<Arc<Principal>>,
-        incoming: ModernRequest,
-        meta: Arc<RequestMeta>,
-        server: Arc<Description>,
-    ) -> ModernCall {
-        let ModernRequest { id, method, params, permit } = incoming;
-        let (exchange, outbox, guard) = Exchange::new(None);
-        let (version, filter) = (meta.version, NotificationFilter::new(&meta));
-        let request = Request { principal, ..edge::request(method.clone(), params, meta) };
-        let (owner, keep_alive) = (endpoint.clone(), endpoint.limits.keep_alive);
-        let call =
-            Box::pin(
-                async move { resolve_input::run(&*owner.service, request, exchange, &owner.limits).await },
-            );
-        ModernCall {
-            id,
-            method,
-            server,
-            filter,
-            version,
-            call,
-            outbox,
-            said: Vec::new(),
-            keep_alive,
-            permit,
-            _guard: guard,
-        }
-    }
-
     /// Runs the call to its answer: one text, or a stream from the moment the client is to hear something.
-    pub(super) async fn answer(mut self) -> Response<Body> {
-        let Some(outcome) = self.outcome_before_anything().await else { return self.into_stream() };
+    async fn answer(mut self) -> Response<Body> {
+        let Some(outcome) = self.outcome_before_events().await else { return self.into_stream() };
         let status = status_of(&outcome);
-        let guard = guard(&outcome);
-        let message = self.encode(outcome);
-        self.drain();
-        if self.said.is_empty() {
-            return with_permit(respond::json(status, respond::guarded(message, guard)), self.permit);
-        }
-        let mut events = self.said;
-        sse::write_event(&mut events, None, None, &message);
-        with_permit(respond::whole_event_stream(respond::guarded(events, guard)), self.permit)
+        let last = self.call.finish(outcome);
+        let response = match last.notifications.is_empty() {
+            true => respond::json(status, respond::guarded(last.response, last.guard)),
+            false => respond::whole_event_stream(self.last_events(last)),
+        };
+        response.map(|body| body.holding(self.call.into_permit()))
     }
 
-    /// The outcome, if the client need not be told anything before it, and soon.
-    async fn outcome_before_anything(&mut self) -> Option<Outcome> {
-        if let Some(outcome) = edge::poll_once(&mut self.call).await {
+    /// Returns the outcome, if the client need not be told anything before it, and it comes soon.
+    async fn outcome_before_events(&mut self) -> Option<Outcome> {
+        if let Some(outcome) = self.call.outcome_at_once().await {
             return Some(outcome);
         }
         let silence = tokio::time::sleep(self.keep_alive);
         tokio::pin!(silence);
-        while self.said.is_empty() {
+        while self.events.is_empty() {
             tokio::select! {
                 biased;
-                outcome = &mut self.call => return Some(outcome),
-                () = self.outbox.ready() => self.drain(),
+                event = self.call.next_event() => match event {
+                    CallEvent::Finished(outcome) => return Some(outcome),
+                    CallEvent::Notified => self.write_notifications(),
+                    CallEvent::Released => {}
+                },
                 () = &mut silence => return None,
             }
         }
         None
     }
 
-    /// Takes what was said.
-    fn drain(&mut self) {
-        while let Some(notification) = self.outbox.try_next() {
-            if let Some(message) = self.filter.write(notification) {
-                sse::write_event(&mut self.said, None, None, &message);
-            }
+    fn write_notifications(&mut self) {
+        while let Some(message) = self.call.next_message() {
+            sse::write_event(&mut self.events, None, None, &message);
         }
     }
 
-    fn encode(&self, outcome: Outcome) -> Vec<u8> {
-        encode_outcome(&self.id, &self.method, outcome, self.version, &self.server.identity)
-    }
-
-    /// The call keeps its place until its last event is taken.
+    /// Returns the response as a stream. The call keeps its admission until its last event is taken.
     fn into_stream(self) -> Response<Body> {
         respond::event_stream(unfold((self, false), |(mut running, over)| async move {
             if over {
                 return None;
             }
-            let (events, over) = running.next().await;
+            let (events, over) = running.next_events().await;
             Some((events, (running, over)))
         }))
     }
 
-    /// The next events to send, and whether they are the last.
-    async fn next(&mut self) -> (Bytes, bool) {
+    /// Returns the next events to send, and whether they are the last.
+    async fn next_events(&mut self) -> (Bytes, bool) {
         loop {
-            if !self.said.is_empty() {
-                return (std::mem::take(&mut self.said).into(), false);
+            if !self.events.is_empty() {
+                return (std::mem::take(&mut self.events).into(), false);
             }
             tokio::select! {
                 biased;
-                outcome = &mut self.call => {
-                    self.drain();
-                    let mut events = std::mem::take(&mut self.said);
-                    let guard = guard(&outcome);
-                    sse::write_event(&mut events, None, None, &self.encode(outcome));
-                    return (respond::guarded(events, guard), true);
-                }
-                () = self.outbox.ready() => self.drain(),
+                event = self.call.next_event() => match event {
+                    CallEvent::Finished(outcome) => {
+                        let last = self.call.finish(outcome);
+                        return (self.last_events(last), true);
+                    }
+                    CallEvent::Notified => self.write_notifications(),
+                    CallEvent::Released => {}
+                },
                 comment = keep_alive(self.keep_alive) => return (comment, false),
             }
         }
     }
-}
 
-async fn subscribe(
-    endpoint: Arc<EndpointState>,
-    principal: Option<Arc<Principal>>,
-    incoming: ModernRequest,
-    meta: Arc<RequestMeta>,
-    server: Arc<Description>,
-) -> Response<Body> {
-    let ModernRequest { id, params, .. } = incoming;
-    let refuse = |error: RpcError| {
-        let status = status_of(&Err(error.clone()));
-        respond::error(status, Some(&id), &error.for_version(meta.version))
-    };
-    let filter = match listen::filter(params.as_deref(), &endpoint.limits) {
-        Ok(filter) => filter,
-        Err(error) => return refuse(error),
-    };
-    let permit = match endpoint.streams.admit(principal.as_deref()) {
-        Ok(permit) => permit,
-        Err(why) => return respond::busy(Some(&id), &why),
-    };
-    match edge::open_stream(&*endpoint.service, filter, principal).await {
-        Ok(listening) => {
-            let stream = ListenStream { endpoint, id, meta, server, listening, state: ListenState::Opening };
-            respond::detached_event_stream(stream.events()).map(|body| body.holding(permit))
+    /// Returns the events that are not sent yet, up to the response.
+    fn last_events(&mut self, last: FinalMessages) -> Bytes {
+        let mut events = std::mem::take(&mut self.events);
+        for message in last.notifications.iter().map(|message| &message[..]).chain([&last.response[..]]) {
+            sse::write_event(&mut events, None, None, message);
         }
-        Err(error) => refuse(error),
+        respond::guarded(events, last.guard)
     }
 }
 
-/// A `subscriptions/listen` request and its stream.
-struct ListenStream {
-    endpoint: Arc<EndpointState>,
-    id: Id,
-    meta: Arc<RequestMeta>,
+/// Why a request is refused, and with which status.
+#[derive(Debug)]
+struct ValidationError {
+    status: StatusCode,
+    error: RpcError,
+}
+
+impl ValidationError {
+    fn bad_request(error: RpcError) -> ValidationError {
+        ValidationError { status: StatusCode::BAD_REQUEST, error }
+    }
+
+    fn mismatch(message: String) -> ValidationError {
+        ValidationError::bad_request(RpcError::header_mismatch(message))
+    }
+
+    fn invalid_params(error: impl std::fmt::Display) -> ValidationError {
+        ValidationError::bad_request(RpcError::invalid_params(format!("Invalid params: {error}")))
+    }
+}
+
+/// The checks of a request before it runs.
+struct RequestChecks<'r> {
+    endpoint: &'r EndpointState,
     server: Arc<Description>,
-    listening: ChangeSubscription,
-    state: ListenState,
+    headers: &'r MirrorHeaders<'r>,
 }
 
-enum ListenState {
-    Opening,
-    Open,
-    Closed,
-}
-
-impl ListenStream {
-    fn events(self) -> impl futures_core::Stream<Item = Bytes> + Send {
-        unfold(self, |mut subscription| async move {
-            let event = subscription.next().await?;
-            Some((event, subscription))
-        })
-    }
-
-    async fn next(&mut self) -> Option<Bytes> {
-        let version = self.meta.version;
-        let message = match self.state {
-            ListenState::Closed => return None,
-            ListenState::Opening => {
-                self.state = ListenState::Open;
-                listen::acknowledged(&self.id, self.listening.accepted(), version)
-            }
-            ListenState::Open => tokio::select! {
-                biased;
-                () = self.endpoint.shutdown.begun() => self.close(),
-                change = self.listening.next() => match change {
-                    Some(change) => listen::changed(change, Some(&self.id), version),
-                    None => self.close(),
-                },
-                comment = keep_alive(self.endpoint.limits.keep_alive) => return Some(comment),
-            },
+impl RequestChecks<'_> {
+    /// Checks everything that a request states: what its `_meta` declares, the headers that mirror it, and whether
+    /// the method exists. Returns its `_meta`.
+    fn check(
+        &self,
+        era: RequestEra,
+        method: &Method,
+        params: Option<&Params>,
+    ) -> Result<Arc<RequestMeta>, ValidationError> {
+        self.check_version(&era.declared)?;
+        let meta = match era.meta.filter(|meta| self.server.versions.contains(&meta.version)) {
+            Some(meta) => meta,
+            None => self.read_meta(params)?,
         };
-        let mut event = Vec::with_capacity(message.len() + 8);
-        sse::write_event(&mut event, None, None, &message);
-        Some(event.into())
+        check_text("Mcp-Method", used(&self.headers.method)?, method.as_str())?;
+        let target = RequestTarget::of(method, params)?;
+        header::check_mirror("Mcp-Name", self.headers.names(), target.name.as_deref())
+            .map_err(ValidationError::mismatch)?;
+        if !method.is_client_request(meta.version) {
+            let error = RpcError::method_not_found(method.as_str());
+            return Err(ValidationError { status: StatusCode::NOT_FOUND, error });
+        }
+        self.check_mirrored_arguments(method, &target)?;
+        Ok(meta)
     }
 
-    fn close(&mut self) -> Bytes {
-        self.state = ListenState::Closed;
-        listen::closed(&self.id, &self.server, self.meta.version)
+    fn read_meta(&self, params: Option<&Params>) -> Result<Arc<RequestMeta>, ValidationError> {
+        let meta =
+            RequestMeta::from_modern(params, &self.server.versions).map_err(ValidationError::bad_request)?;
+        let meta = Arc::new(meta);
+        if let Some(text) = meta::text(params) {
+            self.endpoint.meta_cache.keep(text, &meta);
+        }
+        Ok(meta)
+    }
+
+    /// Leaves a declaration that is missing alone to [`RequestMeta::from_modern`]: its error has another code.
+    fn check_version(&self, declared: &DeclaredVersion) -> Result<(), ValidationError> {
+        let header = used(&self.headers.version)?;
+        match declared.as_str() {
+            Some(declared) => check_text("MCP-Protocol-Version", header, declared),
+            None if header.is_some() => Ok(()),
+            None => Err(ValidationError::mismatch(
+                "Header mismatch: the MCP-Protocol-Version header is missing".to_owned(),
+            )),
+        }
+    }
+
+    fn check_mirrored_arguments(
+        &self,
+        method: &Method,
+        target: &RequestTarget<'_>,
+    ) -> Result<(), ValidationError> {
+        let (Method::CallTool, Some(tool)) = (method, target.name.as_deref()) else { return Ok(()) };
+        let Some(mirrored) = self.endpoint.service.param_headers(tool) else { return Ok(()) };
+        let arguments = target.arguments()?;
+        mirrored
+            .check(|name| self.headers.argument(name), arguments.as_ref())
+            .map_err(ValidationError::mismatch)
+    }
+}
+
+/// Returns a header that can be used.
+fn used<'h>(header: &Result<Option<&'h str>, String>) -> Result<Option<&'h str>, ValidationError> {
+    header.clone().map_err(ValidationError::mismatch)
+}
+
+/// Compares a header that is not encoded with the text in the body that it mirrors.
+fn check_text(name: &str, header: Option<&str>, body: &str) -> Result<(), ValidationError> {
+    match header {
+        Some(value) if value == body => Ok(()),
+        Some(value) => Err(ValidationError::mismatch(format!(
+            "Header mismatch: {name} header value {value:?} does not match body value {body:?}"
+        ))),
+        None => Err(ValidationError::mismatch(format!(
+            "Header mismatch: the {name} header is missing, but the body has the value {body:?}"
+        ))),
+    }
+}
+
+/// The parts of a request's params that headers mirror.
+#[derive(Default)]
+struct RequestTarget<'p> {
+    name: Option<Cow<'p, str>>,
+    arguments: Option<&'p [u8]>,
+}
+
+impl<'p> RequestTarget<'p> {
+    /// Only three methods have a target; what is not a string is for the service to refuse.
+    fn of(method: &Method, params: Option<&'p Params>) -> Result<RequestTarget<'p>, ValidationError> {
+        let (Some(member), Some(params)) = (method.name_member(), params) else {
+            return Ok(RequestTarget::default());
+        };
+        if let Some(routing) = params.routing()
+            && let Some(name) = if member == "uri" { routing.uri } else { routing.name }.and_then(plain_text)
+        {
+            return Ok(RequestTarget { name: Some(Cow::Borrowed(name)), arguments: routing.arguments });
+        }
+        let params = RawObject::of(params).map_err(ValidationError::invalid_params)?;
+        // A member that is there twice is refused.
+        for member in ["name", "uri", "arguments"] {
+            params.get::<Option<RawJson>>(member).map_err(ValidationError::invalid_params)?;
+        }
+        let arguments = params.raw("arguments").filter(|text| *text != b"null");
+        Ok(RequestTarget { name: params.string(member), arguments })
+    }
+
+    fn arguments(&self) -> Result<Option<Map<String, Value>>, ValidationError> {
+        let Some(text) = self.arguments else { return Ok(None) };
+        match value_of(text).map_err(ValidationError::invalid_params)? {
+            Value::Object(arguments) => Ok(Some(arguments)),
+            _ => Ok(None),
+        }
     }
 }

@@ -1,22 +1,32 @@
-//! Runs a request to an outcome that its client can be sent. A service may answer any call with "ask the
-//! client first" ([`InputRequired`]) whatever the era. A modern client gets that as it is; for a legacy
-//! client, which has no such answer, the questions are asked here and the service is called again.
+//! Runs one request: calls the service, catches its panics, and asks a legacy client for the input that the service
+//! wants.
+//!
+//! A service may answer any call with "ask the client first" ([`InputRequired`]) in either era. A modern client gets that
+//! answer as it is. A legacy revision has no such answer, so here the client is asked while its request runs, and the
+//! service is called again.
+//!
+//! Invariant: no panic of a service leaves this module. A panic costs its own call or stream.
 
 use std::future::{Future, poll_fn};
-use std::task::Poll;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
 
-use loggia_wire::model::{InputRequest, InputRequired, InputResponses, ServerResult};
+use loggia_wire::model::{InputRequest, InputRequired, InputResponses, ServerResult, SubscriptionFilter};
 use loggia_wire::{ErrorCode, Method, RawJson, RawObject, RequestMeta, RpcError};
 
-use super::{Invocation, capability, correlation_id, invoke};
+use super::capability;
+use crate::changes::ChangeSubscription;
 use crate::exchange::{ClientPeer, Exchange};
 use crate::future::BoxFuture;
 use crate::limits::Limits;
-use crate::service::{Outcome, Reply, Request, Service};
+use crate::reference::correlation_id;
+use crate::service::{Outcome, Principal, Reply, Request, Service};
 
-/// Runs `request`: what every edge calls instead of the service itself. The future is small, for there is one
-/// for every call.
-pub fn run<'s, S: Service + ?Sized>(
+/// Runs `request` to an outcome that its client can be sent. Every edge calls this instead of the service itself. The
+/// future is small: each call has one.
+pub fn run_request<'s, S: Service + ?Sized>(
     service: &'s S,
     request: Request,
     exchange: Exchange,
@@ -25,12 +35,12 @@ pub fn run<'s, S: Service + ?Sized>(
     let (method, meta) = (request.method.clone(), request.meta.clone());
     let asks_live = method.may_require_input() && !meta.version.is_modern();
     let call = match asks_live {
-        true => CallMode::Settled(Box::pin(resolve_input(service, request, exchange, limits))),
+        true => CallMode::Resolving(Box::pin(resolve_input(service, request, exchange, limits))),
         false => CallMode::Once(invoke(service, request, exchange)),
     };
     async move {
         match call {
-            CallMode::Settled(call) => call.await,
+            CallMode::Resolving(call) => call.await,
             CallMode::Once(call) => permitted(&method, &meta, call.await),
         }
     }
@@ -38,7 +48,7 @@ pub fn run<'s, S: Service + ?Sized>(
 
 enum CallMode<'s> {
     Once(Invocation<'s>),
-    Settled(BoxFuture<'s, Outcome>),
+    Resolving(BoxFuture<'s, Outcome>),
 }
 
 /// An outcome that may be sent: questions only where the method may ask and the client can be asked.
@@ -52,6 +62,58 @@ fn permitted(method: &Method, meta: &RequestMeta, outcome: Outcome) -> Outcome {
     let reference = correlation_id();
     tracing::error!(%method, reference, "the service answered with input_required, which this method forbids");
     Err(RpcError::internal(&reference))
+}
+
+/// Runs one request. A panic is caught, logged and answered as our fault; the next call works.
+fn invoke<S: Service + ?Sized>(service: &S, request: Request, exchange: Exchange) -> Invocation<'_> {
+    let method = request.method.clone();
+    if let Err(error) = check_arguments(&request) {
+        return Invocation { call: Box::pin(std::future::ready(Err(error))), method };
+    }
+    // The call itself may panic too, before there is a future.
+    let call = catch_unwind(AssertUnwindSafe(|| service.call(request, exchange)));
+    let call = call.unwrap_or_else(|panic| {
+        let failed = panicked(&method, &*panic);
+        Box::pin(std::future::ready(Err(failed)))
+    });
+    Invocation { call, method }
+}
+
+/// Checks that the arguments of a tool or a prompt are an object, as the schema of the request demands. Only what a
+/// tool's own schema says of them is for the model to read ("Error Handling" of tools). `null` stands for none.
+fn check_arguments(request: &Request) -> Result<(), RpcError> {
+    if !matches!(request.method, Method::CallTool | Method::GetPrompt) {
+        return Ok(());
+    }
+    let arguments = match request.params.routing() {
+        Some(routing) => routing.arguments,
+        None => request.params.member("arguments"),
+    };
+    match arguments {
+        None | Some([b'{', ..] | b"null") => Ok(()),
+        Some(_) => Err(RpcError::invalid_params("params.arguments must be an object")),
+    }
+}
+
+/// A call of the service that runs; see [`invoke`].
+struct Invocation<'s> {
+    call: BoxFuture<'s, Outcome>,
+    method: Method,
+}
+
+impl Future for Invocation<'_> {
+    type Output = Outcome;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
+        let polled = catch_unwind(AssertUnwindSafe(|| self.call.as_mut().poll(cx)));
+        polled.unwrap_or_else(|panic| Poll::Ready(Err(panicked(&self.method, &*panic))))
+    }
+}
+
+fn panicked(method: &Method, panic: &(dyn std::any::Any + Send)) -> RpcError {
+    let reference = correlation_id();
+    tracing::error!(%method, reference, panic = panic_message(panic), "a handler panicked");
+    RpcError::internal(&reference)
 }
 
 /// Serves a legacy client: as long as the service asks, asks the client and calls the service again.
@@ -172,4 +234,31 @@ fn with_answers(
     }
     added.extend(state.as_ref().map(|state| ("requestState", state)));
     Ok(RawObject::of(&params).map_err(unreadable)?.with(&added))
+}
+
+/// Opens a stream of changes. A panic costs this stream alone, as one of a handler costs its call.
+pub async fn open_stream<S: Service + ?Sized>(
+    service: &S,
+    filter: SubscriptionFilter,
+    principal: Option<Arc<Principal>>,
+) -> Result<ChangeSubscription, RpcError> {
+    // The call itself may panic too, before there is a future.
+    let mut opening = pin!(async { service.listen(filter, principal).await });
+    let opened = poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| opening.as_mut().poll(cx))) {
+        Ok(polled) => polled.map(Ok),
+        Err(panic) => Poll::Ready(Err(panic)),
+    });
+    opened.await.unwrap_or_else(|panic| {
+        let reference = correlation_id();
+        tracing::error!(reference, panic = panic_message(&*panic), "opening a subscription panicked");
+        Err(RpcError::internal(&reference))
+    })
+}
+
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("(no message)")
 }
