@@ -1,15 +1,20 @@
 //! Arguments of a handler: JSON arguments for a tool, texts for a prompt or a resource template.
+//!
+//! The arguments of a tool are checked against its schema before the tool sees them. All that a call needs of the schema
+//! is made once, when the tool is registered.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
 
+use loggia_json_schema::Validator;
 use loggia_wire::RawJson;
 use loggia_wire::json::value_of;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::argument_defaults::ObjectDefaults;
 use super::error::ToolError;
 use crate::model::JsonObject;
 use crate::schema::{JsonSchema, Property};
@@ -148,6 +153,61 @@ impl Args {
         // Read again as a tree, for an error that does not speak of lines and columns.
         read.or_else(|_| serde_json::from_value(Value::Object(self.into_object().to_map())))
             .map_err(|error| ToolError::say(format!("Invalid arguments: {error}")))
+    }
+}
+
+/// The rules for the arguments of one tool.
+pub(crate) struct ArgumentRules {
+    validator: Validator,
+    /// The members that arguments must have to be taken in their text: those with a default, which [`ObjectDefaults`]
+    /// would supply. `None` if there are defaults within the members.
+    needed_in_text: Option<Vec<String>>,
+    /// `None` for a schema that was written by hand.
+    defaults: Option<ObjectDefaults>,
+}
+
+impl ArgumentRules {
+    /// Creates the rules for arguments of `schema`, which `validator` checks. `generated`: the schema was made from
+    /// types.
+    pub(crate) fn new(validator: Validator, schema: &JsonObject, generated: bool) -> ArgumentRules {
+        let defaults = generated.then(|| ObjectDefaults::of(schema));
+        let needed_in_text = match &defaults {
+            Some(defaults) => defaults.needed_in_text(),
+            None => Some(Vec::new()),
+        };
+        ArgumentRules { validator, needed_in_text, defaults }
+    }
+
+    /// Returns the arguments as the tool gets them. An error names the path to the mistake, so that the model can
+    /// correct it (SEP-1303).
+    pub(crate) fn read(&self, tool: &str, raw: &RawJson) -> Result<Args, ToolError> {
+        match self.in_text(raw) {
+            Some(args) => Ok(args),
+            None => {
+                let invalid =
+                    |reason: String| ToolError::say(format!("Invalid arguments for {tool}: {reason}"));
+                self.checked(raw).map(Args::new).map_err(invalid)
+            }
+        }
+    }
+
+    /// Returns valid and complete arguments in the text they came in.
+    fn in_text(&self, raw: &RawJson) -> Option<Args> {
+        let needed = self.needed_in_text.as_ref()?;
+        u32::try_from(raw.as_bytes().len()).ok()?;
+        let mut members = ArgumentSpans::of(raw.clone());
+        let fits = self.validator.accepts_object(raw.as_bytes(), |name, value| members.add(name, value));
+        (fits && needed.iter().all(|name| members.has(name))).then(|| Args::in_text(members))
+    }
+
+    fn checked(&self, raw: &RawJson) -> Result<JsonObject, String> {
+        let mut arguments = JsonObject::read(raw.as_bytes()).map_err(|error| error.to_string())?;
+        if let Some(defaults) = &self.defaults {
+            arguments = defaults.apply(arguments);
+        }
+        let tree: Value = arguments.decode().map_err(|error| error.to_string())?;
+        self.validator.validate(&tree).map_err(|violations| violations.to_string())?;
+        Ok(arguments)
     }
 }
 

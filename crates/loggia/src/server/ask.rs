@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::arguments::ObjectDefaults;
+use super::argument_defaults::ObjectDefaults;
 use super::cx::Cx;
 use super::error::ToolError;
 use crate::edge::capability;

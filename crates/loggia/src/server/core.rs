@@ -1,21 +1,16 @@
 //! A built server: its description, its lists and the parts that requests use.
 
-use std::sync::{Arc, Mutex};
-
-use loggia_wire::header::ParamHeaders;
+use std::sync::Arc;
 
 use super::completion::Completer;
 use super::context::{ContextProvider, ServerContext};
-use super::cx::{CallContext, CallSubject, Cx, LogQuota};
 use super::entries::prompts::PromptEntry;
 use super::entries::resources::ResourceLists;
 use super::entries::tools::ToolEntry;
-use super::input_context::InputContext;
 use super::list::List;
 use crate::changes::ChangeSubscription;
-use crate::exchange::Exchange;
-use crate::model::{InputResponses, SubscriptionFilter};
-use crate::service::{Description, Request};
+use crate::model::SubscriptionFilter;
+use crate::service::Description;
 
 /// A built server.
 pub(crate) struct ServerCore {
@@ -40,6 +35,7 @@ impl ContextProvider for ServerCore {
 }
 
 impl ServerCore {
+    /// Opens a stream of those changes in `filter` whose capability the server has.
     pub(crate) fn listen(&self, filter: SubscriptionFilter) -> ChangeSubscription {
         let offers = &self.description.capabilities;
         let if_offered = |wanted: Option<bool>, offered: bool| wanted.filter(|_| offered);
@@ -49,30 +45,6 @@ impl ServerCore {
             resources_list_changed: if_offered(filter.resources_list_changed, offers.resources.is_some()),
             resource_subscriptions: filter.resource_subscriptions.filter(|_| offers.resources.is_some()),
             ..SubscriptionFilter::default()
-        })
-    }
-
-    pub(crate) fn param_headers(&self, tool: &str) -> Option<Arc<ParamHeaders>> {
-        self.tools.as_ref()?.get(tool)?.param_headers.clone()
-    }
-
-    pub(crate) fn cx(
-        self: &Arc<ServerCore>,
-        request: Request,
-        exchange: Exchange,
-        subject: CallSubject,
-        responses: Option<InputResponses>,
-        state: Option<String>,
-    ) -> Cx {
-        Cx::new(CallContext {
-            server: self.clone(),
-            meta: request.meta,
-            principal: request.principal,
-            exchange,
-            subject,
-            input: InputContext::new(&self.context, responses, state),
-            progress: Mutex::new(None),
-            logged: Mutex::new(LogQuota::default()),
         })
     }
 }

@@ -16,10 +16,10 @@ use crate::clock::unix_seconds;
 use crate::exchange::{CancelSignal, Exchange};
 use crate::lock::lock;
 use crate::model::{
-    ClientCapabilities, Extra, Implementation, LogParams, LoggingLevel, Meta, ProgressParams,
+    ClientCapabilities, Extra, Implementation, InputResponses, LogParams, LoggingLevel, Meta, ProgressParams,
     ServerNotification,
 };
-use crate::service::Principal;
+use crate::service::{Principal, Request};
 
 /// One request, for its handler. Cheap to clone.
 #[derive(Clone)]
@@ -60,8 +60,25 @@ impl CallContext {
 }
 
 impl Cx {
-    pub(crate) fn new(call: CallContext) -> Cx {
-        Cx(Arc::new(call))
+    /// Creates the context of a request to `server`. `responses` and `state` are those of an earlier round.
+    pub(crate) fn new(
+        server: Arc<dyn ContextProvider>,
+        request: Request,
+        exchange: Exchange,
+        subject: CallSubject,
+        (responses, state): (Option<InputResponses>, Option<String>),
+    ) -> Cx {
+        let input = InputContext::new(server.context(), responses, state);
+        Cx(Arc::new(CallContext {
+            server,
+            meta: request.meta,
+            principal: request.principal,
+            exchange,
+            subject,
+            input,
+            progress: Mutex::new(None),
+            logged: Mutex::new(LogQuota::default()),
+        }))
     }
 
     pub(crate) fn call(&self) -> &CallContext {

@@ -31,7 +31,7 @@
 //! The macros write nothing that a person cannot write: see [`Tool::build`], [`Prompt::build`] and [`Resource::build`].
 
 mod args;
-mod arguments;
+mod argument_defaults;
 mod ask;
 mod builder;
 mod completion;
@@ -174,7 +174,7 @@ impl Service for Server {
     }
 
     fn param_headers(&self, tool: &str) -> Option<Arc<ParamHeaders>> {
-        self.0.core.param_headers(tool)
+        self.0.core.tools.as_ref()?.get(tool)?.param_headers.clone()
     }
 }
 

@@ -3,8 +3,6 @@
 //! answers. What was answered or done in earlier rounds comes back in the sealed `requestState`, so the new
 //! run of the handler gets as far as the last one and goes on.
 
-use std::future::poll_fn;
-use std::task::Poll;
 use std::time::SystemTime;
 
 use base64::Engine as _;
@@ -12,27 +10,13 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use loggia_wire::json::FromJson;
 use loggia_wire::{ErrorCode, RawJson, RpcError};
 
-use super::cx::{CallContext, Cx};
+use super::cx::CallContext;
 use super::error::ToolError;
 use super::input_context::RequestState;
 use super::seal::{canonical, digest, is_sealed};
 use crate::clock::unix_seconds;
-use crate::future::BoxFuture;
 use crate::lock::lock;
 use crate::model::{InputRequest, InputRequests, InputRequired};
-
-/// Mark of a run that waits for answers, which only another round can bring.
-pub(crate) struct Suspension;
-
-/// Runs a handler until it is done, or until it waits for an answer that only another round can bring.
-pub(crate) async fn run<T>(cx: &Cx, mut handler: BoxFuture<'static, T>) -> Result<T, Suspension> {
-    poll_fn(|task| match handler.as_mut().poll(task) {
-        Poll::Ready(output) => Poll::Ready(Ok(output)),
-        Poll::Pending if cx.call().input.is_suspended(task.waker()) => Poll::Ready(Err(Suspension)),
-        Poll::Pending => Poll::Pending,
-    })
-    .await
-}
 
 /// The answer to `key`, where there is one. State that does not open is refused.
 pub(crate) fn lookup(call: &CallContext, key: &str, digest: &str) -> Result<Option<RawJson>, ToolError> {

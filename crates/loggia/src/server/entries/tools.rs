@@ -7,7 +7,7 @@ use loggia_wire::header::ParamHeaders;
 
 use super::{Problems, Registration};
 use crate::model::{self, CacheHints, CallToolResult, JsonObject, ListToolsResult};
-use crate::server::arguments::ArgumentRules;
+use crate::server::args::ArgumentRules;
 use crate::server::error::ToolError;
 use crate::server::list::{List, ListEntry};
 use crate::server::tool;
