@@ -30,6 +30,7 @@ Usage: cargo xtask COMMAND
   test [NAMES…] [--list]              run the stages named (all of them by default), in order
   tidy [--report [--places]]          check the structural rules of the repository; --report prints the figures of its
                                       names and words, --places what they count
+  api                                 write the list of the SDK's public names, which `tidy` holds against the source
   conformance [server|client|authorization] [--filter SCENARIO] [--bless] [--built]
                                       the official suite; --bless rewrites conformance/checks.json
   interop [--filter TEXT] [--verbose] [--built]
@@ -70,6 +71,10 @@ fn dispatch(command: &str, args: &[String]) -> Result<Outcome, String> {
         "conformance" => stages::with_needs("conformance", args, conformance::run),
         "tidy" if args.iter().any(|arg| arg == "--report") => {
             tidy::report(args.iter().any(|arg| arg == "--places"))?;
+            Ok(Outcome::default())
+        }
+        "api" => {
+            tidy::write_public_api()?;
             Ok(Outcome::default())
         }
         "tidy" => Ok(stages::alone("tidy", tidy::run)),

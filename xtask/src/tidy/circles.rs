@@ -11,7 +11,7 @@ use super::source::Source;
 use super::type_names::is_test;
 
 /// The names of modules from the root of their crate.
-type ModulePath = Vec<String>;
+pub(super) type ModulePath = Vec<String>;
 
 /// Modules that import one another.
 #[derive(Debug, PartialEq, Eq)]
@@ -165,7 +165,7 @@ fn reachable<'e>(edges: &'e BTreeMap<String, BTreeSet<String>>, from: &String) -
 }
 
 /// Returns the module of a file `crates/NAME/src/…`.
-fn module_path(path: &str) -> ModulePath {
+pub(super) fn module_path(path: &str) -> ModulePath {
     let inner = path.split_once("/src/").map_or(path, |(_, inner)| inner).trim_end_matches(".rs");
     let mut names: ModulePath = inner.split('/').map(str::to_owned).collect();
     if names.last().is_some_and(|last| matches!(&**last, "mod" | "lib" | "main")) {

@@ -8,6 +8,7 @@ mod dependencies;
 mod figures;
 mod files;
 mod promises;
+mod public_api;
 mod source;
 mod text;
 mod type_names;
@@ -53,6 +54,7 @@ const RULES: &[(&str, Rule)] = &[
     ("every member inherits the lints", dependencies::lints_are_inherited),
     ("databases are loggia-store's", dependencies::databases_are_the_stores),
     ("the SDK's public API names only allowed dependencies", dependencies::public_api_is_allowed),
+    ("the SDK's public API is listed", public_api::is_listed),
     ("no untagged enum comes from the wire", text::no_untagged),
     ("no vendor's name in code", text::no_vendors),
     ("SQL only in loggia-store", text::no_sql),
@@ -109,6 +111,11 @@ pub(crate) fn report(places: bool) -> Result<(), String> {
         print!("\n{}", ceilings::places(&figures));
     }
     Ok(())
+}
+
+/// Writes the list of the SDK's public API.
+pub(crate) fn write_public_api() -> Result<(), String> {
+    public_api::write(&Repository::read()?)
 }
 
 impl Repository {
