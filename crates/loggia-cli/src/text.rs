@@ -1,9 +1,11 @@
 //! Lines, columns and amounts. Text from outside is made harmless first: it may hold control characters that would move
 //! the cursor, rewrite earlier lines or change the terminal's title, and characters that reorder or hide others.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use loggia::wire::text::{is_layout, is_unsafe};
+use textwrap::{Options, WordSplitter};
 use unicode_width::UnicodeWidthStr;
 
 /// Escapes text on one line, to be examined.
@@ -48,29 +50,31 @@ pub(crate) fn indented(text: &str) -> String {
     harmless(text).trim_end().replace('\n', "\n  ")
 }
 
-/// `text` in lines of at most `width` columns, broken between words. Its own line breaks stay.
+/// Returns `text` in lines of at most `width` columns, broken between words. Its own line breaks and indents stay, and so
+/// does a word that is longer than a line: it can be copied whole.
 pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
-    harmless(text).trim_end().lines().flat_map(|line| wrap_line(line.trim_end(), width.max(10))).collect()
+    let width = width.max(10);
+    let wrap_line = |line: &str| {
+        let indent: String = line.chars().take_while(|c| c.is_whitespace()).take(width / 2).collect();
+        wrap_after(&indent, &indent, &words(line), width, false)
+    };
+    harmless(text).trim_end().lines().flat_map(wrap_line).collect()
 }
 
-fn wrap_line(line: &str, width: usize) -> Vec<String> {
-    let indent: String = line.chars().take_while(|c| c.is_whitespace()).take(width / 2).collect();
-    let mut lines = Vec::new();
-    let mut current = indent.clone();
-    let mut empty = true;
-    for word in line.split_whitespace() {
-        if !empty && current.width() + 1 + word.width() > width {
-            lines.push(std::mem::replace(&mut current, indent.clone()));
-            empty = true;
-        }
-        if !empty {
-            current.push(' ');
-        }
-        current.push_str(word);
-        empty = false;
-    }
-    lines.push(current);
-    lines
+/// Returns the words of one line of text, one space apart.
+pub(crate) fn words(line: &str) -> String {
+    line.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Returns one line of text, which may have styles, in lines of at most `width` columns. The first begins with `first`, the
+/// others with `indent`. With `breaks`, a word that is longer than a line is broken too.
+pub(crate) fn wrap_after(first: &str, indent: &str, line: &str, width: usize, breaks: bool) -> Vec<String> {
+    let options = Options::new(width)
+        .initial_indent(first)
+        .subsequent_indent(indent)
+        .word_splitter(WordSplitter::NoHyphenation)
+        .break_words(breaks);
+    textwrap::wrap(line, options).into_iter().map(Cow::into_owned).collect()
 }
 
 /// Appends `text`, wrapped, with `margin` spaces before each line.

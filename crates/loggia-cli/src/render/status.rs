@@ -4,10 +4,10 @@
 use std::fmt::Write;
 
 use serde_json::Value;
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_width::UnicodeWidthStr;
 
 use crate::out::{BAD, BOLD, DIM, GOOD, NAME, WARN};
-use crate::text::{count, cut, one_line, pad, wrap};
+use crate::text::{count, cut, one_line, pad, words, wrap_after};
 
 /// Columns that a name may take before it is cut, and the part of the width.
 const NAMES: usize = 24;
@@ -108,22 +108,9 @@ fn block(out: &mut String, text: &str, margin: usize, width: usize) {
     }
 }
 
-/// `text` in lines of at most `width` columns: a word that is longer than that is broken, too.
+/// Returns `text` in lines of at most `width` columns: a word that is longer than that is broken, too.
 fn broken(text: &str, width: usize) -> Vec<String> {
-    let width = width.max(10);
-    let mut lines = Vec::new();
-    for line in wrap(&one_line(text), width) {
-        let mut part = String::new();
-        for c in line.chars() {
-            let wide = c.width().unwrap_or(0);
-            if part.width() + wide > width {
-                lines.push(std::mem::take(&mut part));
-            }
-            part.push(c);
-        }
-        lines.push(part);
-    }
-    lines
+    wrap_after("", "", &words(&one_line(text)), width.max(10), true)
 }
 
 /// Kind, state, lists and calls in one line.

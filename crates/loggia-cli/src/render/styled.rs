@@ -1,27 +1,18 @@
-//! Text of several styles, broken between words to the width of a terminal. A line with escape sequences in it cannot be
-//! wrapped afterwards, so the parts are kept apart until it is shown. Invariant: no line is wider than the width, whatever
-//! its words.
+//! Text of several styles, broken between words to the width of a terminal. Invariant: no line is wider than the width,
+//! whatever its words.
 
 use anstyle::Style;
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use crate::text::one_line;
+use crate::text::{one_line, words, wrap_after};
 
 /// Fewest columns for the text itself.
 const NARROWEST: usize = 20;
 /// Spaces before the lines after the first where a margin would leave too little room.
 const SMALL_MARGIN: usize = 6;
 
-/// Words, each with its style and the number of spaces before it.
+/// One line of words, some of them with a style.
 #[derive(Debug, Default)]
-pub(crate) struct StyledText(Vec<StyledWord>);
-
-#[derive(Debug)]
-struct StyledWord {
-    gap: usize,
-    style: Style,
-    text: String,
-}
+pub(crate) struct StyledText(String);
 
 impl StyledText {
     /// Appends the words of `text`, after one space.
@@ -31,10 +22,10 @@ impl StyledText {
 
     /// Appends the words of `text`, after `gap` spaces.
     pub(crate) fn after(mut self, gap: usize, style: Style, text: &str) -> StyledText {
-        let text = one_line(text);
-        for (n, word) in text.split(' ').filter(|word| !word.is_empty()).enumerate() {
-            let gap = if n == 0 { gap } else { 1 };
-            self.0.push(StyledWord { gap, style, text: word.to_owned() });
+        let words = words(&one_line(text));
+        if !words.is_empty() {
+            let gap = if self.0.is_empty() { 0 } else { gap };
+            self.0.push_str(&format!("{:gap$}{style}{words}{style:#}", ""));
         }
         self
     }
@@ -42,66 +33,21 @@ impl StyledText {
     /// Returns the text after a beginning of `margin` columns, in lines of at most `width` columns; without
     /// `width` on one line. The lines after the first begin below the text.
     pub(crate) fn wrapped(&self, margin: usize, width: Option<usize>) -> String {
-        let width = width.unwrap_or(usize::MAX);
+        let Some(width) = width else { return self.0.clone() };
         let indent = if margin + NARROWEST > width { SMALL_MARGIN } else { margin };
-        let mut lines = StyledLines { text: String::new(), column: margin, is_empty: true, indent, width };
-        self.0.iter().for_each(|word| lines.push(word));
-        lines.text
-    }
-}
-
-/// Lines that are being filled.
-struct StyledLines {
-    text: String,
-    /// The columns of the last line that are taken.
-    column: usize,
-    /// Whether the last line has no word yet.
-    is_empty: bool,
-    /// Spaces before each line after the first.
-    indent: usize,
-    width: usize,
-}
-
-impl StyledLines {
-    fn push(&mut self, word: &StyledWord) {
-        let StyledWord { gap, style, text } = word;
-        let gap = if self.is_empty { 0 } else { *gap };
-        if self.column + gap + text.width() <= self.width {
-            return self.append(gap, *style, text);
+        let (first, indent) = (" ".repeat(margin), " ".repeat(indent));
+        let mut lines = wrap_after(&first, &indent, &self.0, width, true);
+        if let Some(line) = lines.first_mut() {
+            *line = line.get(margin..).unwrap_or_default().to_owned();
         }
-        if !self.is_empty || self.column > self.indent {
-            self.next_line();
-        }
-        // A word that is longer than a line is broken, too.
-        let mut part = String::new();
-        for c in text.chars() {
-            let wide = c.width().unwrap_or(0);
-            if !part.is_empty() && self.column + part.width() + wide > self.width {
-                self.append(0, *style, &std::mem::take(&mut part));
-                self.next_line();
-            }
-            part.push(c);
-        }
-        self.append(0, *style, &part);
-    }
-
-    fn append(&mut self, gap: usize, style: Style, text: &str) {
-        self.text.push_str(&" ".repeat(gap));
-        self.text.push_str(&format!("{style}{text}{style:#}"));
-        self.column += gap + text.width();
-        self.is_empty = false;
-    }
-
-    fn next_line(&mut self) {
-        self.text.push('\n');
-        self.text.push_str(&" ".repeat(self.indent));
-        self.column = self.indent;
-        self.is_empty = true;
+        lines.join("\n")
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use unicode_width::UnicodeWidthStr;
+
     use super::*;
     use crate::out::{BAD, WARN};
 
