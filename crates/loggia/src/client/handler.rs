@@ -11,8 +11,8 @@ use loggia_wire::model::{
     ListRootsResult, PrimitiveSchema, RootsCapability, SamplingCapability, ServerNotification,
 };
 use loggia_wire::{RawJson, RpcError};
-use serde_json::Value;
 
+use crate::client::form::default_of;
 use crate::future::BoxFuture;
 
 /// Answers the server's questions and receives its notifications. Every method has a default that refuses with "not
@@ -97,16 +97,6 @@ fn apply_defaults(result: &mut ElicitResult, fields: &VecMap<String, PrimitiveSc
         {
             content.insert(name, default);
         }
-    }
-}
-
-fn default_of(schema: &PrimitiveSchema) -> Option<Value> {
-    match schema {
-        PrimitiveSchema::String(schema) => schema.default.clone().map(Value::from),
-        PrimitiveSchema::Number(schema) => schema.default.clone().map(Value::from),
-        PrimitiveSchema::Boolean(schema) => schema.default.map(Value::from),
-        PrimitiveSchema::Enum(schema) => schema.default.clone().map(Value::from),
-        PrimitiveSchema::MultiEnum(schema) => schema.default.clone().map(Value::from),
     }
 }
 

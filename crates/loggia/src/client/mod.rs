@@ -20,7 +20,7 @@
 //! * `driver`, `link`, `target`: the task, and the transport of its messages;
 //! * `direct`: requests to a modern server over HTTP, which need no task;
 //! * `request`, `typed`, `lists`, `call`: requests; `cache`: cached results; `listen`: changes;
-//! * `handler`: the answers of the program to the server's questions.
+//! * `handler`: the answers of the program to the server's questions; `form`: the fields of a form, for the user.
 
 mod backoff;
 mod builder;
@@ -32,6 +32,7 @@ mod direct;
 mod driver;
 mod engine;
 mod era;
+mod form;
 mod handler;
 #[cfg(feature = "http-client")]
 mod http;
@@ -71,6 +72,7 @@ pub use command::NotificationSink;
 pub use driver::Status;
 pub use engine::RawReply;
 pub use era::{EraMemory, KnownServer, Negotiation};
+pub use form::{FormChoice, FormField};
 pub use handler::{ClientHandler, InputHandler};
 #[cfg(feature = "http-client")]
 pub use http::{Authorize, Challenge};
