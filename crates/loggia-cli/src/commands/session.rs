@@ -16,7 +16,6 @@ use crate::args::{GlobalClientArgs, OutputArg};
 use crate::exit::{Code, Failure, Outcome};
 use crate::out::{self, WARN};
 use crate::progress::Screen;
-use crate::render::lenient;
 use crate::target;
 use crate::text::one_line;
 
@@ -129,7 +128,7 @@ impl<'a> Session<'a> {
             RequestOptions { on_notification: Some(self.sink()), log_level, ..RequestOptions::default() };
         let reply = self.client().request(method.clone(), params, options).await?;
         self.screen.clear();
-        let result = lenient::decode(&method, reply.version, &reply.result).map_err(|error| {
+        let result = reply.decode(&method).map_err(|error| {
             Failure::new(Code::Protocol, format!("the server's answer makes no sense: {error}"))
         })?;
         Ok((reply.result, result))

@@ -3,7 +3,6 @@
 
 pub(crate) mod content;
 pub(crate) mod json;
-pub(crate) mod lenient;
 pub(crate) mod lists;
 pub(crate) mod schema;
 pub(crate) mod status;

@@ -20,6 +20,7 @@
 //! * `driver`, `link`, `target`: the task, and the transport of its messages;
 //! * `direct`: requests to a modern server over HTTP, which need no task;
 //! * `request`, `typed`, `lists`, `call`: requests; `cache`: cached results; `listen`: changes;
+//! * `unknown_content`: results with content of unknown types;
 //! * `handler`: the answers of the program to the server's questions; `form`: the fields of a form, for the user.
 
 mod backoff;
@@ -49,6 +50,7 @@ mod request;
 mod target;
 mod tools;
 mod typed;
+mod unknown_content;
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
