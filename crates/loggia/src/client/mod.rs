@@ -21,8 +21,11 @@
 //! * `direct`: requests to a modern server over HTTP, which need no task;
 //! * `request`, `typed`, `lists`, `call`: requests; `cache`: cached results; `listen`: changes;
 //! * `unknown_content`: results with content of unknown types;
-//! * `handler`: the answers of the program to the server's questions; `form`: the fields of a form, for the user.
+//! * `handler`: the answers of the program to the server's questions; `form`: the fields of a form, for the user;
+//! * `argument_schema`, `argument_text`: the arguments of tools, for the user, and from texts.
 
+mod argument_schema;
+mod argument_text;
 mod backoff;
 mod builder;
 mod cache;
@@ -68,6 +71,8 @@ use crate::error::{Error, Result};
 use crate::shutdown::Shutdown;
 
 pub use crate::transport::child::{Child, ChildGuard, StartProgress};
+pub use argument_schema::{ArgumentDescription, ArgumentSchema};
+pub use argument_text::TextArguments;
 pub use builder::ClientBuilder;
 pub use call::ToolCall;
 pub use command::NotificationSink;
