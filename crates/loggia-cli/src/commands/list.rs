@@ -1,9 +1,9 @@
 //! `loggia tools|resources|prompts`: a table, or one entry in full.
 
-use loggia::client::{Client, Listing};
+use loggia::client::Listing;
 use loggia::model::{Resource, ResourceTemplate};
 use loggia::wire::json::ToJson;
-use loggia::wire::{ErrorCode, JsonObject, RawJson};
+use loggia::wire::{JsonObject, RawJson};
 
 use super::session::{Session, unknown};
 use crate::exit::{Failure, Outcome};
@@ -66,7 +66,7 @@ pub(crate) async fn resources(session: &Session<'_>, words: &[String]) -> Outcom
 async fn both(session: &Session<'_>) -> Outcome<(Listing<Resource>, Listing<ResourceTemplate>)> {
     let client = session.client();
     let resources = warned(session, client.read_resource_list().await?);
-    match templates(client).await {
+    match client.read_resource_template_list().await {
         Ok(templates) => Ok((resources, warned(session, templates))),
         // The resources are there all the same.
         Err(error @ loggia::Error::Rpc(_)) => {
@@ -74,14 +74,6 @@ async fn both(session: &Session<'_>) -> Outcome<(Listing<Resource>, Listing<Reso
             Ok((resources, Listing::default()))
         }
         Err(error) => Err(error.into()),
-    }
-}
-
-/// The resource templates. Servers that have none need not know the question.
-pub(crate) async fn templates(client: &Client) -> loggia::Result<Listing<ResourceTemplate>> {
-    match client.read_resource_template_list().await {
-        Err(loggia::Error::Rpc(error)) if error.code == ErrorCode::METHOD_NOT_FOUND => Ok(Listing::default()),
-        listed => listed,
     }
 }
 

@@ -20,7 +20,7 @@
 //! * `driver`, `link`, `target`: the task, and the transport of its messages;
 //! * `direct`: requests to a modern server over HTTP, which need no task;
 //! * `request`, `typed`, `lists`, `call`: requests; `cache`: cached results; `listen`: changes;
-//! * `unknown_content`: results with content of unknown types;
+//! * `unknown_content`: results with content of unknown types; `inspect`: the examination of a server;
 //! * `handler`: the answers of the program to the server's questions; `form`: the fields of a form, for the user;
 //! * `argument_schema`, `argument_text`: the arguments of tools, for the user, and from texts.
 
@@ -40,6 +40,7 @@ mod form;
 mod handler;
 #[cfg(feature = "http-client")]
 mod http;
+mod inspect;
 mod link;
 mod link_event;
 mod listen;
@@ -83,6 +84,7 @@ pub use form::{FormChoice, FormField};
 pub use handler::{ClientHandler, InputHandler};
 #[cfg(feature = "http-client")]
 pub use http::{Authorize, Challenge};
+pub use inspect::{ListReport, ServerReport};
 pub use listen::Subscription;
 pub use lists::{ListWarning, Listing};
 pub use negotiate::ServerFacts;

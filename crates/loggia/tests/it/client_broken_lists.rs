@@ -137,6 +137,20 @@ async fn a_list_of_which_nothing_can_be_read_is_an_error() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_server_without_templates_need_not_know_their_list() {
+    for modern in [true, false] {
+        for kind in KINDS {
+            let (client, _) = listing(Limits::default(), modern, |_| Err(-32601)).await;
+            let read = kind.read(&client).await;
+            match kind.member {
+                "resourceTemplates" => assert_eq!(read.expect("an empty list"), (Vec::new(), Vec::new())),
+                member => assert!(matches!(read, Err(Error::Rpc(_))), "{member}: {read:?}"),
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_invalid_tool_hides_no_other() {
     let schema = json!({ "type": "object" });
     let invalid = [

@@ -104,6 +104,28 @@ fn text(text: &str) -> Outcome {
     Ok(Reply::from(ServerResult::from(CallToolResult::text(text))))
 }
 
+/// The fixture declares resources and has none, and does not describe its tool.
+#[tokio::test]
+async fn a_server_is_examined() {
+    let client = Client::connect(&Arc::new(Fixture { changes: Changes::new() })).await.expect("connected");
+    let report = client.inspect(|error| format!("<{error}>")).await.expect("a report");
+    assert_eq!(report.era(), "modern");
+    assert_eq!(report.supported_versions.len(), Version::ALL.len());
+    let problems = report.problems();
+    let expected = ["tool \"t\": has no description", "the resources cannot be listed: <"];
+    assert_eq!(problems.len(), expected.len(), "{problems:?}");
+    for (problem, expected) in problems.iter().zip(expected) {
+        assert!(problem.starts_with(expected), "{problems:?}");
+    }
+    let json = report.to_json(Duration::from_micros(1_260)).to_raw().to_value();
+    assert_eq!(json["timing"]["connectMs"], 1.3);
+    assert_eq!(json["lists"]["tools"]["count"], 1);
+    assert_eq!(json["lists"]["prompts"], Value::Null);
+    assert_eq!(json["lists"]["resourceTemplates"]["count"], 0);
+    assert_eq!(json["instructions"], "try it");
+    client.close().await;
+}
+
 /// What lies between the two.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Over {

@@ -169,6 +169,13 @@ impl Client {
                     self.common().cache().forget(&P::METHOD);
                     reading = ListReading { started_over: true, ..ListReading::new(limits) };
                 }
+                // A server that has no templates need not know the method: they are a part of `resources`.
+                Err(Error::Rpc(error))
+                    if P::METHOD == Method::ListResourceTemplates
+                        && error.code == ErrorCode::METHOD_NOT_FOUND =>
+                {
+                    break;
+                }
                 Err(error) => reading.fail(error)?,
             }
         }

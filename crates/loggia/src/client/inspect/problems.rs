@@ -3,15 +3,15 @@
 
 use std::collections::HashSet;
 
-use loggia::model::{Icon, JsonObject, Prompt, Resource, ResourceTemplate, Tool};
-use loggia::wire::header::ParamHeaders;
-use loggia::wire::uri_template::UriTemplate;
 use loggia_json_schema::Validator;
+use loggia_wire::header::ParamHeaders;
+use loggia_wire::model::{Icon, JsonObject, Prompt, Resource, ResourceTemplate, Tool};
+use loggia_wire::uri_template::UriTemplate;
 
 /// Names longer than this are refused by the APIs of several models.
 const LONG_NAME: usize = 64;
 
-/// Problems of tools.
+/// Returns the problems of tools.
 pub(super) fn of_tools(tools: &[Tool]) -> Vec<String> {
     let mut found = twice("tool", tools.iter().map(|tool| tool.name.as_str()));
     for tool in tools {
@@ -37,7 +37,7 @@ pub(super) fn of_tools(tools: &[Tool]) -> Vec<String> {
     found
 }
 
-/// Problems of prompts.
+/// Returns the problems of prompts.
 pub(super) fn of_prompts(prompts: &[Prompt]) -> Vec<String> {
     let mut found = twice("prompt", prompts.iter().map(|prompt| prompt.name.as_str()));
     for prompt in prompts {
@@ -50,7 +50,7 @@ pub(super) fn of_prompts(prompts: &[Prompt]) -> Vec<String> {
     found
 }
 
-/// Problems of resources and their templates.
+/// Returns the problems of resources and their templates.
 pub(super) fn of_resources(resources: &[Resource], templates: &[ResourceTemplate]) -> Vec<String> {
     let mut found = twice("resource", resources.iter().map(|resource| resource.uri.as_str()));
     let has_scheme = |uri: &str| {
