@@ -1,13 +1,10 @@
 //! The log of the program, always on stderr: stdout belongs to results, and with `up --stdio` to the protocol.
 
-mod fields;
-mod repeats;
-
 use std::fmt;
 use std::io;
 
 use loggia_connect::redact::Redactor;
-
+use loggia_gateway::log::{CountRepeats, EscapedFields};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::{EnvFilter, Targets};
@@ -18,8 +15,6 @@ use tracing_subscriber::{Layer, fmt as lines};
 use crate::args::{Args, Command};
 use crate::out::{self, DIM, GOOD, NAME};
 use crate::text::one_line;
-use fields::EscapedFields;
-use repeats::CountRepeats;
 
 /// The target under which the SDK traces the messages of its clients.
 const WIRE: &str = "loggia::wire";
@@ -40,7 +35,7 @@ pub(crate) fn start(args: &Args, redactor: &Redactor) {
     let format = CountRepeats::new(lines::format().with_target(args.verbose > 0));
     let lines = lines::layer()
         .event_format(format)
-        .fmt_fields(EscapedFields(redactor.clone()))
+        .fmt_fields(EscapedFields::new(redactor.clone()))
         .with_writer(|| anstream::AutoStream::auto(io::stderr()))
         .with_filter(filter);
     let messages = Messages(redactor.clone());

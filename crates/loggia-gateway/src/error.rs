@@ -9,6 +9,8 @@ use std::path::PathBuf;
 use loggia_auth::error::AuthError;
 use loggia_connect::config_file::{ConfigFileError, Listen};
 
+use crate::port_holder;
+
 /// The reason why a gateway cannot be built, started or served.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -44,6 +46,8 @@ pub enum GatewayError {
         listen: Listen,
         /// The error of the operating system.
         source: io::Error,
+        /// The process that has the port, where that can be found out.
+        holder: Option<String>,
     },
     /// Credentials cannot be read, saved or checked.
     Auth(AuthError),
@@ -55,6 +59,13 @@ pub enum GatewayError {
 pub type Result<T, E = GatewayError> = std::result::Result<T, E>;
 
 impl GatewayError {
+    /// Creates the error of an address that cannot be listened on.
+    pub(crate) fn bind(listen: Listen, source: io::Error) -> GatewayError {
+        let is_in_use = source.kind() == io::ErrorKind::AddrInUse;
+        let holder = if is_in_use { port_holder::holder(listen.port) } else { None };
+        GatewayError::Bind { listen, source, holder }
+    }
+
     /// Creates the error for a configuration that cannot be used.
     pub(crate) fn configuration(what: impl fmt::Display) -> GatewayError {
         GatewayError::Configuration(what.to_string())
@@ -101,9 +112,14 @@ impl fmt::Display for GatewayError {
             ),
             GatewayError::Configuration(what) => f.write_str(what),
             GatewayError::Vault { message, .. } => f.write_str(message),
-            GatewayError::Bind { listen, source } => match source.kind() {
-                io::ErrorKind::AddrInUse => write!(f, "{listen} is already in use"),
-                io::ErrorKind::PermissionDenied => write!(f, "{listen} may not be listened on: {source}"),
+            GatewayError::Bind { listen, source, holder } => match (source.kind(), holder) {
+                (io::ErrorKind::AddrInUse, Some(holder)) => {
+                    write!(f, "{listen} is already in use by {holder}")
+                }
+                (io::ErrorKind::AddrInUse, None) => write!(f, "{listen} is already in use"),
+                (io::ErrorKind::PermissionDenied, _) => {
+                    write!(f, "{listen} may not be listened on: {source}")
+                }
                 _ => write!(f, "cannot listen on {listen}: {source}"),
             },
             GatewayError::Auth(error) => error.fmt(f),

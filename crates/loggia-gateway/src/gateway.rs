@@ -249,7 +249,7 @@ impl ListenPlace {
             ListenPlace::Listener(listener) => Ok(listener),
             ListenPlace::Address(listen) => TcpListener::bind((listen.host.as_str(), listen.port))
                 .await
-                .map_err(|source| GatewayError::Bind { listen, source }),
+                .map_err(|source| GatewayError::bind(listen, source)),
         }
     }
 }

@@ -1,10 +1,8 @@
 //! `loggia status`: the status of the gateways of this user.
 
-mod filter;
-
-use loggia_gateway::GatewayStatuses;
 #[cfg(unix)]
 use loggia_gateway::StateFolder;
+use loggia_gateway::{GatewayFilter, GatewayStatuses};
 use serde_json::json;
 
 use crate::args::{OutputArg, StatusArgs};
@@ -12,14 +10,13 @@ use crate::exit::{Code, Failure, Outcome};
 use crate::out::{self, WARN};
 use crate::render::status;
 use crate::text::one_line;
-use filter::GatewayFilter;
 
 /// `loggia status`.
 pub(crate) fn run(args: &StatusArgs) -> Outcome {
     let filter = args.url.as_deref().map(filter).transpose()?;
     let GatewayStatuses { mut documents, failures } = gateways()?;
     failures.iter().for_each(|failure| out::note(format!("{WARN}warning{WARN:#}: {}", one_line(failure))));
-    documents.retain(|told| filter.as_ref().is_none_or(|filter| filter.matches(&told["gateway"])));
+    documents.retain(|told| filter.as_ref().is_none_or(|filter| filter.matches(told)));
     if documents.is_empty() {
         // The gateway that is meant may be one of those that failed to answer.
         return Err(if failures.is_empty() {

@@ -2,6 +2,7 @@
 //! error output are not for clients. Invariant: each connection gets one JSON document (`gateway`, `connectors`) and
 //! is closed.
 
+mod filter;
 #[cfg(unix)]
 mod reader;
 
@@ -14,6 +15,8 @@ use loggia_hub::Hub;
 use serde_json::{Value, json};
 
 use crate::state::StateFolder;
+
+pub use filter::GatewayFilter;
 
 /// The statuses of the gateways that a user runs.
 #[derive(Debug, Default)]

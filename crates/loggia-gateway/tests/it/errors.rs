@@ -39,7 +39,7 @@ async fn an_address_in_use_is_named_with_its_error() {
     let served = world.builder(NOTES).build().await.expect("built").serve(address).await;
     let error = served.err().expect("it is refused");
     assert!(matches!(&error, GatewayError::Bind { listen, .. } if listen.port == address.port()), "{error}");
-    assert_eq!(error.to_string(), format!("{address} is already in use"));
+    assert!(error.to_string().starts_with(&format!("{address} is already in use")), "{error}");
 }
 
 #[tokio::test]

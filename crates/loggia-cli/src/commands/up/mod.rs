@@ -2,7 +2,6 @@
 //! on the terminal.
 
 mod banner;
-mod port;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -110,19 +109,18 @@ async fn serve_http(gateway: Gateway, listen: Listen, file: Option<PathBuf>, ser
     Ok(stopped?)
 }
 
-/// Names the process that holds the port, and the options that choose another one.
+/// Names the options that choose another address.
 fn failed(error: GatewayError) -> Failure {
-    let GatewayError::Bind { listen, source } = &error else { return error.into() };
+    let GatewayError::Bind { source, .. } = &error else { return error.into() };
+    let failure = Failure::usage(&error);
     match source.kind() {
         std::io::ErrorKind::AddrInUse => {
-            let holder = port::holder(listen.port).map(|who| format!(" by {who}")).unwrap_or_default();
-            Failure::usage(format!("{error}{holder}"))
-                .hint("--listen :PORT takes another port, --listen :0 any that is free")
+            failure.hint("--listen :PORT takes another port, --listen :0 any that is free")
         }
         std::io::ErrorKind::PermissionDenied => {
-            Failure::usage(&error).hint("ports below 1024 are reserved: --listen :PORT takes another")
+            failure.hint("ports below 1024 are reserved: --listen :PORT takes another")
         }
-        _ => Failure::usage(&error),
+        _ => failure,
     }
 }
 

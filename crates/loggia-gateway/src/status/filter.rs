@@ -1,4 +1,5 @@
-//! Selection of the gateways that `loggia status URL` shows.
+//! Selection of the gateways whose status is wanted, by the place that a user names. It exists because one gateway has a
+//! public URL, an address and a port. Invariant: a place that names a host selects no gateway of another host.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -6,16 +7,16 @@ use serde_json::Value;
 use url::Url;
 
 /// The place of a gateway, as the user names it: a URL, an address or a port.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct GatewayFilter {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GatewayFilter {
     /// The host; any if it is not named.
     host: Option<String>,
     port: u16,
 }
 
 impl GatewayFilter {
-    /// Reads `http://127.0.0.1:4000/mcp`, `127.0.0.1:4000`, `:4000` or `4000`.
-    pub(super) fn parse(text: &str) -> Option<GatewayFilter> {
+    /// Reads `http://127.0.0.1:4000/mcp`, `127.0.0.1:4000`, `:4000` or `4000`; `None` for anything else.
+    pub fn parse(text: &str) -> Option<GatewayFilter> {
         if text.contains("://") {
             return GatewayFilter::of_url(&Url::parse(text).ok()?);
         }
@@ -34,8 +35,9 @@ impl GatewayFilter {
         Some(GatewayFilter { host: Some(host), port: url.port_or_known_default()? })
     }
 
-    /// Returns whether `gateway` has this URL, which may be its public one, or listens on this address.
-    pub(super) fn matches(&self, gateway: &Value) -> bool {
+    /// Returns whether the gateway of a status document has this URL, which may be its public one, or listens on this address.
+    pub fn matches(&self, document: &Value) -> bool {
+        let gateway = &document["gateway"];
         let url = gateway["url"].as_str().and_then(|url| GatewayFilter::of_url(&Url::parse(url).ok()?));
         let listen = gateway["listen"].as_str().and_then(|listen| listen.parse::<SocketAddr>().ok());
         url.is_some_and(|url| self.port == url.port && (self.host.is_none() || self.host == url.host))
@@ -60,11 +62,13 @@ mod tests {
 
     #[test]
     fn a_gateway_is_found_by_its_url_its_address_and_its_port() {
-        let here = json!({ "url": "http://127.0.0.1:4000/mcp", "listen": "127.0.0.1:4000" });
-        let beside = json!({ "url": "http://127.0.0.2:4000/mcp", "listen": "127.0.0.2:4000" });
-        let public = json!({ "url": "https://hub.example/mcp", "listen": "[::1]:4001" });
-        let open = json!({ "url": "http://0.0.0.0:80/mcp", "listen": "0.0.0.0:80" });
-        let stdio = json!({ "url": "stdio", "listen": null });
+        let document =
+            |url: &str, listen: Option<&str>| json!({ "gateway": { "url": url, "listen": listen } });
+        let here = document("http://127.0.0.1:4000/mcp", Some("127.0.0.1:4000"));
+        let beside = document("http://127.0.0.2:4000/mcp", Some("127.0.0.2:4000"));
+        let public = document("https://hub.example/mcp", Some("[::1]:4001"));
+        let open = document("http://0.0.0.0:80/mcp", Some("0.0.0.0:80"));
+        let stdio = document("stdio", None);
         let all =
             [("here", &here), ("beside", &beside), ("public", &public), ("open", &open), ("stdio", &stdio)];
         for (text, expected) in [

@@ -3,19 +3,25 @@
 
 use std::fmt::{self, Write};
 
+use loggia::wire::text::escape_line;
 use loggia_connect::redact::Redactor;
 use tracing::field::{Field, Visit};
 use tracing_subscriber::field::RecordFields;
 use tracing_subscriber::fmt::FormatFields;
 use tracing_subscriber::fmt::format::Writer;
 
-use crate::text::escape_line;
-
-/// Most characters of one value.
+/// The most characters of one value.
 const LONGEST: usize = 4000;
 
-/// Writes the fields of an event or a span: the message, then `name=value`.
-pub(super) struct EscapedFields(pub(super) Redactor);
+/// The fields of an event or a span: the message, then `name=value`.
+pub struct EscapedFields(Redactor);
+
+impl EscapedFields {
+    /// Writes fields without the secrets that `redactor` knows.
+    pub fn new(redactor: Redactor) -> EscapedFields {
+        EscapedFields(redactor)
+    }
+}
 
 impl<'w> FormatFields<'w> for EscapedFields {
     fn format_fields<R: RecordFields>(&self, mut writer: Writer<'w>, fields: R) -> fmt::Result {

@@ -1,13 +1,13 @@
-//! Finds the process that holds a port. Best effort: each operating system reports it differently, and only Linux
-//! reports it in files.
+//! The process that holds a port, for the error of an address in use. Best effort: each operating system reports it
+//! differently, and only Linux reports it in files.
 
-/// The process that listens on `port`, as a person would name it.
+/// Returns the process that listens on `port`, as a person would name it.
 #[cfg(target_os = "linux")]
 pub(crate) fn holder(port: u16) -> Option<String> {
     linux::holder(port)
 }
 
-/// The process that listens on `port`, as a person would name it.
+/// Returns the process that listens on `port`, as a person would name it.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn holder(_: u16) -> Option<String> {
     None
@@ -33,7 +33,7 @@ mod linux {
         Some(format!("`{}` (process {pid})", name.trim()))
     }
 
-    /// The inode of the socket that listens on `port`: columns 2 (address), 4 (state) and 10 (inode).
+    /// Returns the inode of the socket that listens on `port`: columns 2 (address), 4 (state) and 10 (inode).
     pub(super) fn listening_inode(table: &str, port: u16) -> Option<String> {
         table.lines().skip(1).find_map(|line| {
             let columns: Vec<&str> = line.split_whitespace().collect();

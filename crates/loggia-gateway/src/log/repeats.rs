@@ -1,4 +1,5 @@
-//! Counts lines of the log that repeat: what fails once a minute is said once in a while, with how often it was.
+//! Lines of the log that repeat: a failure that happens once a minute is written once in a while, with its count.
+//! Invariant: what is remembered is bounded.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -29,7 +30,7 @@ struct LineRecord {
 }
 
 impl RecentLines {
-    /// Returns whether the line is to be written now, and how often it was not since the last time.
+    /// Returns how often the line was left out since it was written last; `None` where it is left out now.
     fn repeated(&mut self, line: u64, now: Instant) -> Option<u32> {
         if let Some(recent) = self.0.get_mut(&line) {
             if now.saturating_duration_since(recent.written) < PAUSE {
@@ -50,14 +51,15 @@ impl RecentLines {
     }
 }
 
-/// Leaves warnings and errors out that were written lately.
-pub(super) struct CountRepeats<F> {
+/// A format that leaves out warnings and errors that were written within the last ten minutes.
+pub struct CountRepeats<F> {
     inner: F,
     recent: Mutex<RecentLines>,
 }
 
 impl<F> CountRepeats<F> {
-    pub(super) fn new(inner: F) -> CountRepeats<F> {
+    /// Writes the other lines in the format `inner`.
+    pub fn new(inner: F) -> CountRepeats<F> {
         CountRepeats { inner, recent: Mutex::default() }
     }
 }
