@@ -4,14 +4,12 @@ use std::io::{BufRead, ErrorKind, IsTerminal, Read};
 use std::path::Path;
 use std::time::Duration;
 
-use loggia_auth::client::Credential;
 use loggia_auth::error::AuthError;
 use loggia_auth::loopback::LoopbackUserAgent;
-use loggia_auth::scope::Scopes;
 use loggia_auth::secret::Secret;
-use loggia_gateway::{CredentialCheck, CredentialState, Credentials, PreregisteredClient, TokenSource};
+use loggia_gateway::{CredentialReport, Credentials, PreregisteredClient, SignInOptions, TokenSource};
 
-use super::report::{Report, SignInState, json, show};
+use super::report::{self, json, outcome, show};
 use crate::args::{AuthArgs, AuthCommand, LoginArgs, OutputArg};
 use crate::exit::{Code, Failure, Outcome};
 use crate::out::{self, BAD, DIM, NAME, WARN};
@@ -39,38 +37,27 @@ pub(crate) async fn run(args: &AuthArgs, config: Option<&Path>, credentials: &Cr
 }
 
 async fn act(command: &AuthCommand, config: Option<&Path>, credentials: &Credentials) -> Outcome {
+    let url = |target: &str| url(target, config, credentials);
+    let report = |report: Result<CredentialReport, AuthError>, target: &str, output| {
+        let report = report.map_err(|error| Failure::authorization(error, target))?;
+        let report = report.redacted(credentials.redactor());
+        show(&report, output).map(|()| report.state)
+    };
     match command {
-        AuthCommand::Login(args) => {
-            let (url, named) = server(&args.at.target, config, credentials)?;
-            let client = client(args).await?;
-            let source = token_source(args, client.as_ref()).await?;
-            let issuer = args.issuer.clone().or(named);
-            let report = login(&url, credentials, args, (client, issuer), source).await;
-            goodbye().await;
-            let report = report.map_err(|error| Failure::authorization(error, &args.at.target))?;
-            show(&report.redacted(credentials.redactor()), args.at.output)
-        }
+        AuthCommand::Login(args) => login(args, config, credentials).await,
         AuthCommand::Status { target: Some(target), output } => {
-            let report = status(&url(target, config, credentials)?, credentials).await;
-            let report = report
-                .map_err(|error| Failure::authorization(error, target))?
-                .redacted(credentials.redactor());
-            show(&report, *output)?;
-            report.state.outcome(target)
+            let state = report(credentials.report(&url(target)?).await, target, *output)?;
+            outcome(state, target)
         }
         AuthCommand::Status { target: None, output } => all(credentials, *output).await,
         AuthCommand::Refresh(at) => {
-            let report = refresh(&url(&at.target, config, credentials)?, credentials).await;
-            let report = report.map_err(|error| Failure::authorization(error, &at.target))?;
-            show(&report.redacted(credentials.redactor()), at.output)
+            report(credentials.renew_and_report(&url(&at.target)?).await, &at.target, at.output).map(drop)
+        }
+        AuthCommand::Logout(at) => {
+            report(credentials.sign_out_and_report(&url(&at.target)?).await, &at.target, at.output).map(drop)
         }
         AuthCommand::Keys(args) => super::keys::run(args, config, credentials).await,
         AuthCommand::People(args) => super::people::run(args, config, credentials).await,
-        AuthCommand::Logout(at) => {
-            let report = logout(&url(&at.target, config, credentials)?, credentials).await;
-            let report = report.map_err(|error| Failure::authorization(error, &at.target))?;
-            show(&report.redacted(credentials.redactor()), at.output)
-        }
     }
 }
 
@@ -153,47 +140,21 @@ fn cancelled() -> Failure {
     Failure::silent(Code::Cancelled)
 }
 
-async fn login(
-    url: &str,
-    credentials: &Credentials,
-    args: &LoginArgs,
-    (client, issuer): (Option<PreregisteredClient>, Option<String>),
-    source: Option<TokenSource>,
-) -> Result<Report, AuthError> {
-    let before = match credentials.oauth(url).await?.credential().await {
-        Err(AuthError::Unreadable(why)) => {
-            out::note(format!("{WARN}{}; the new sign-in replaces it{WARN:#}", one_line(&why)));
-            None
-        }
-        other => other?,
-    };
-    let more: Scopes = args.scope.iter().flat_map(|scope| scope.split_whitespace()).collect();
-    let anew = client.is_some() || !more.is_empty();
-    // A server that wanted more after all has to be asked for what there was, too.
-    let scopes = before.as_ref().map_or(more.clone(), |before| more.union(&before.requested));
-    let browser = browser(args.no_browser).port(args.callback_port.unwrap_or_default());
-    let source = match client {
-        Some(_) => source,
-        None => credentials.token_source(url).await?,
-    };
-    let named = client.as_ref().filter(|_| source.is_none()).map(PreregisteredClient::client);
-    let builder = credentials.oauth_builder(url, source.as_ref(), Some(browser))?.named(named).scopes(scopes);
-    let oauth = issuer.iter().fold(builder, |builder, issuer| builder.issuer(issuer)).build()?;
-    let credential = match anew {
-        true => Some(oauth.sign_in().await?),
-        false => oauth.ensure().await?,
-    };
-    if anew {
-        credentials.keep_token_source(url, source.as_ref()).await?;
+async fn login(args: &LoginArgs, config: Option<&Path>, credentials: &Credentials) -> Outcome {
+    let target = &args.at.target;
+    let (url, issuer) = server(target, config, credentials)?;
+    let client = client(args).await?;
+    let source = token_source(args, client.as_ref()).await?;
+    let scopes = args.scope.iter().flat_map(|scope| scope.split_whitespace()).collect();
+    let options = SignInOptions { client, source, issuer: args.issuer.clone().or(issuer), scopes };
+    let wrong = |error| Failure::authorization(error, target);
+    if let Some(why) = credentials.unreadable(&url).await.map_err(wrong)? {
+        out::note(format!("{WARN}{}; the new sign-in replaces it{WARN:#}", one_line(&why)));
     }
-    let report = |now: &Credential| Report::of(url, now, source.is_some());
-    Ok(match (credential, before) {
-        (None, _) => Report::new(url, SignInState::NotNeeded),
-        (Some(now), Some(before)) if now.access_token == before.access_token => {
-            report(&now).note("you were signed in already")
-        }
-        (Some(now), _) => report(&now),
-    })
+    let browser = browser(args.no_browser).port(args.callback_port.unwrap_or_default());
+    let report = credentials.sign_in(&url, options, browser).await;
+    goodbye().await;
+    show(&report.map_err(wrong)?.redacted(credentials.redactor()), args.at.output)
 }
 
 /// Lets the browser hear what came of the sign-in: the page is sent by a task that would end with the program.
@@ -208,61 +169,17 @@ async fn goodbye() {
     let _ = tokio::time::timeout(GOODBYE, over).await;
 }
 
-async fn status(url: &str, credentials: &Credentials) -> Result<Report, AuthError> {
-    let CredentialCheck { state, credential, has_source } = credentials.check(url).await?;
-    let report = |state| match &credential {
-        Some(credential) => Report::of(url, credential, has_source).state(state),
-        None => Report::new(url, state),
-    };
-    Ok(match state {
-        CredentialState::Accepted { was_renewed: true } => {
-            report(SignInState::SignedIn).note("the credential had expired and has been renewed")
-        }
-        CredentialState::Accepted { was_renewed: false } => report(SignInState::SignedIn),
-        CredentialState::NotNeeded => report(SignInState::NotNeeded),
-        CredentialState::Missing => report(SignInState::SignedOut),
-        CredentialState::Refused(why) => {
-            let why = why.unwrap_or_else(|| "the server refuses the credential".to_owned());
-            report(SignInState::SignInAgain).note(&one_line(&why))
-        }
-    })
-}
-
 async fn all(credentials: &Credentials, output: OutputArg) -> Outcome {
-    let urls = credentials.servers().await.map_err(|error| Failure::authorization(error, "TARGET"))?;
-    let mut reports = Vec::new();
-    for url in &urls {
-        reports.push(status(url, credentials).await.unwrap_or_else(|error| {
-            let state = match error {
-                AuthError::Unreadable(_) => SignInState::SignInAgain,
-                _ => SignInState::Unknown,
-            };
-            Report::new(url, state).note(&one_line(&error.to_string()))
-        }));
-    }
+    let reports = credentials.reports().await.map_err(|error| Failure::authorization(error, "TARGET"))?;
     match output {
         OutputArg::Json => json(&serde_json::json!({ "servers": reports }))?,
         OutputArg::Human if reports.is_empty() => out::note("you have signed in to no server"),
-        OutputArg::Human => out::print(reports.iter().map(Report::text).collect::<String>())?,
+        OutputArg::Human => out::print(reports.iter().map(report::text).collect::<String>())?,
     }
     match reports.iter().all(|report| report.state.is_well()) {
         true => Ok(()),
         false => Err(Failure::silent(Code::Connect)),
     }
-}
-
-async fn refresh(url: &str, credentials: &Credentials) -> Result<Report, AuthError> {
-    let has_source = credentials.token_source(url).await?.is_some();
-    let renewed = credentials.renew(url).await?;
-    Ok(Report::of(url, &renewed, has_source).note("the credential has been renewed"))
-}
-
-async fn logout(url: &str, credentials: &Credentials) -> Result<Report, AuthError> {
-    let note = match credentials.sign_out(url).await? {
-        true => "the credential is deleted",
-        false => "you were not signed in",
-    };
-    Ok(Report::new(url, SignInState::SignedOut).note(note))
 }
 
 /// Returns the browser of the user, on this machine or on another.
