@@ -1,52 +1,29 @@
 //! JSON for people to read: indented, in the order and spelling of the server.
 
 use loggia::wire::{JsonText, RawJson};
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
 
 /// Returns `value` with one member or item a line.
 pub(crate) fn pretty(value: &RawJson) -> String {
-    let mut out = String::new();
-    write(&mut out, value.as_text(), 0);
-    out
+    serde_json::to_string_pretty(&JsonTree(value.as_text())).expect("a value that was parsed can be written")
 }
 
-fn write(out: &mut String, value: JsonText<'_>, depth: usize) {
-    if let Some(object) = value.to_object().filter(|object| !object.is_empty()) {
-        let members = object.iter().map(|(name, value)| (Some(name), value));
-        nested(out, ('{', '}'), members, depth);
-    } else if let Some(items) = value.items().filter(|_| !is_empty_array(value)) {
-        nested(out, ('[', ']'), items.map(|item| (None::<&str>, item)), depth);
-    } else {
-        out.push_str(&String::from_utf8_lossy(value.as_bytes()));
-    }
-}
+/// A JSON value whose strings and numbers are written in the spelling that they have.
+struct JsonTree<'t>(JsonText<'t>);
 
-fn is_empty_array(value: JsonText<'_>) -> bool {
-    value.items().is_some_and(|mut items| items.next().is_none())
-}
-
-fn nested<'t, N: AsRef<str>>(
-    out: &mut String,
-    (open, close): (char, char),
-    entries: impl Iterator<Item = (Option<N>, JsonText<'t>)>,
-    depth: usize,
-) {
-    out.push(open);
-    for (at, (name, value)) in entries.enumerate() {
-        out.push_str(if at == 0 { "" } else { "," });
-        new_line(out, depth + 1);
-        if let Some(name) = name {
-            out.push_str(&RawJson::from(name.as_ref()).to_string());
-            out.push_str(": ");
+impl Serialize for JsonTree<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if let Some(object) = self.0.to_object() {
+            return serializer.collect_map(object.iter().map(|(name, value)| (name, JsonTree(value))));
         }
-        write(out, value, depth + 1);
+        match self.0.items() {
+            Some(items) => serializer.collect_seq(items.map(JsonTree)),
+            None => serde_json::from_slice::<&RawValue>(self.0.as_bytes())
+                .map_err(serde::ser::Error::custom)?
+                .serialize(serializer),
+        }
     }
-    new_line(out, depth);
-    out.push(close);
-}
-
-fn new_line(out: &mut String, depth: usize) {
-    out.push('\n');
-    out.push_str(&"  ".repeat(depth));
 }
 
 #[cfg(test)]

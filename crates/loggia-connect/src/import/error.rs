@@ -2,6 +2,8 @@
 //! Invariant: no error quotes a value of the client's file, which may be a secret.
 
 use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use crate::config_file::ConfigFileError;
 
@@ -40,6 +42,20 @@ pub enum ImportError {
         /// The names at the client of the servers that can be imported without them.
         others: Vec<String>,
     },
+    /// The configuration file cannot be read.
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// The reason.
+        reason: String,
+    },
+    /// The configuration file cannot be written.
+    Unwritable {
+        /// The file.
+        file: PathBuf,
+        /// The reason.
+        reason: String,
+    },
     /// The configuration file cannot be used.
     ConfigFile(ConfigFileError),
     /// The configuration file writes its connectors as an inline table, which cannot be added to.
@@ -64,6 +80,22 @@ pub struct ExistingConnector {
     pub written: String,
 }
 
+impl ImportError {
+    pub(super) fn unreadable(file: &Path, error: &io::Error) -> ImportError {
+        ImportError::Unreadable { file: file.to_owned(), reason: error.to_string() }
+    }
+
+    pub(super) fn unwritable(file: &Path, error: &io::Error) -> ImportError {
+        ImportError::Unwritable { file: file.to_owned(), reason: error.to_string() }
+    }
+
+    /// Returns whether the error names the file already.
+    pub fn names_file(&self) -> bool {
+        use ImportError::{ConfigFile, Unreadable, Unwritable};
+        matches!(self, ConfigFile(_) | Unreadable { .. } | Unwritable { .. })
+    }
+}
+
 impl std::error::Error for ImportError {}
 
 impl fmt::Display for ImportError {
@@ -86,6 +118,10 @@ impl fmt::Display for ImportError {
             ImportError::Existing { connectors, .. } => {
                 let names: Vec<String> = connectors.iter().map(ExistingConnector::to_string).collect();
                 write!(f, "it has connectors of these names already: {}", names.join(", "))
+            }
+            ImportError::Unreadable { file, reason } => write!(f, "cannot read {}: {reason}", file.display()),
+            ImportError::Unwritable { file, reason } => {
+                write!(f, "cannot write {}: {reason}", file.display())
             }
             ImportError::ConfigFile(error) => error.fmt(f),
             ImportError::Inline => f.write_str(

@@ -6,6 +6,7 @@
 
 mod detect;
 mod error;
+mod file;
 mod secrets;
 mod server;
 
@@ -21,6 +22,7 @@ use crate::config_file::{ConfigFile, connector_name};
 use secrets::Variables;
 
 pub use error::{ExistingConnector, ImportError, UnusableServer};
+pub use file::bounded_text;
 
 /// The places of servers in the files of clients, as keys from the root.
 const PLACES: [&[&str]; 4] = [&["mcpServers"], &["servers"], &["mcp", "servers"], &["context_servers"]];
