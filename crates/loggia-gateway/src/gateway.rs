@@ -284,7 +284,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_default_address_is_one_of_this_machine() {
-        assert!(DEFAULT_LISTEN.parse::<Listen>().expect("an address").is_local());
+    fn other_machines_reach_it_only_by_an_address_that_says_so() {
+        for (address, is_local) in [
+            (DEFAULT_LISTEN, true),
+            (":4000", true),
+            ("4000", true),
+            ("localhost:4000", true),
+            ("[::1]:4000", true),
+            ("0.0.0.0:4000", false),
+            ("[::]:4000", false),
+            ("192.168.1.2:4000", false),
+            ("box.lan:4000", false),
+        ] {
+            let listen: Listen = address.parse().expect("an address");
+            assert_eq!(listen.is_local(), is_local, "{address}");
+        }
     }
 }

@@ -20,6 +20,7 @@
 mod access;
 mod accounts;
 mod added;
+mod admin_json;
 mod api;
 mod auth_stack;
 mod builder;
@@ -28,6 +29,7 @@ mod config_change;
 mod config_sources;
 mod connector;
 mod connector_factory;
+mod connector_watch;
 mod credential_check;
 mod credential_report;
 mod credentials;
@@ -56,10 +58,12 @@ mod vault;
 
 pub use access::GatewayAccess;
 pub use added::ConnectorDatabase;
+pub use admin_json::{api_key_json, user_credential_json};
 pub use builder::GatewayBuilder;
 pub use config::GatewayConfig;
 pub use config_change::{ConfigChange, ConfigSource};
 pub use connector::ConnectorContext;
+pub use connector_watch::ConnectorWatch;
 pub use credential_check::{CredentialCheck, CredentialState};
 pub use credential_report::{CredentialReport, SignInState};
 pub use credentials::Credentials;

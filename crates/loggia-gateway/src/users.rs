@@ -8,6 +8,7 @@ use std::time::SystemTime;
 
 use loggia_auth::clock::system;
 use loggia_auth::server::SessionAdmin;
+use loggia_connect::config_file::connector_name;
 use loggia_store::{StoreError, Vault, VaultEntry};
 
 use crate::accounts::{API_KEY, UserAccounts};
@@ -79,6 +80,18 @@ impl Users {
     pub async fn credentials(&self, owner: Option<&str>) -> Result<Vec<VaultEntry>> {
         let mut entries = self.vault.list(owner).await.map_err(failed)?;
         entries.retain(|entry| entry.name.starts_with(TOKENS) || entry.name == API_KEY);
+        Ok(entries)
+    }
+
+    /// Returns the credentials of a user for one connector, by any spelling of its name; for all where `connector` is `None`.
+    ///
+    /// # Errors
+    ///
+    /// [`GatewayError::Configuration`] where the vault cannot be read.
+    pub async fn credentials_at(&self, owner: &str, connector: Option<&str>) -> Result<Vec<VaultEntry>> {
+        let mut entries = self.credentials(Some(owner)).await?;
+        let name = connector.map(|written| connector_name(written).unwrap_or_else(|_| written.to_owned()));
+        entries.retain(|entry| name.as_ref().is_none_or(|name| entry.connector == *name));
         Ok(entries)
     }
 

@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use loggia_auth::error::AuthError;
 use loggia_auth::keys::{ApiKey, ApiKeys, NewApiKey};
-use loggia_gateway::{Credentials, VaultLocation, api_keys, os_user_name};
-use serde_json::{Value, json};
+use loggia_gateway::{Credentials, VaultLocation, api_key_json, api_keys, os_user_name};
+use serde_json::json;
 
 use super::report::{json as print_json, length};
 use crate::args::{KeysArgs, KeysCommand, NewKeyArgs, OutputArg};
@@ -43,7 +43,7 @@ async fn create(keys: &ApiKeys, args: &NewKeyArgs, required: Vec<String>) -> Out
     let (key, secret) = keys.create(new, now).await.map_err(wrong)?;
     match args.output {
         OutputArg::Json => {
-            let mut report = report(&key);
+            let mut report = api_key_json(&key);
             report["key"] = secret.expose().into();
             print_json(&report)
         }
@@ -57,7 +57,7 @@ async fn create(keys: &ApiKeys, args: &NewKeyArgs, required: Vec<String>) -> Out
 async fn list(keys: &ApiKeys, output: OutputArg) -> Outcome {
     let keys = keys.list().await.map_err(wrong)?;
     match output {
-        OutputArg::Json => print_json(&json!({ "keys": keys.iter().map(report).collect::<Vec<_>>() })),
+        OutputArg::Json => print_json(&json!({ "keys": keys.iter().map(api_key_json).collect::<Vec<_>>() })),
         OutputArg::Human if keys.is_empty() => {
             out::note("there are no API keys; `loggia auth keys create` creates one");
             Ok(())
@@ -78,25 +78,13 @@ async fn revoke(keys: &ApiKeys, id: &str, output: OutputArg) -> Outcome {
     let all = keys.list().await.map_err(wrong)?;
     let Some(key) = all.iter().find(|key| key.id == id) else { return Ok(()) };
     match output {
-        OutputArg::Json => print_json(&report(key)),
+        OutputArg::Json => print_json(&api_key_json(key)),
         OutputArg::Human => Ok(out::print(line(key, now))?),
     }
 }
 
 fn wrong(error: AuthError) -> Failure {
     Failure::authorization(error, "TARGET")
-}
-
-fn report(key: &ApiKey) -> Value {
-    json!({
-        "id": key.id,
-        "owner": key.subject,
-        "label": key.label,
-        "scopes": key.scopes,
-        "createdAt": key.created,
-        "expiresAt": key.expires,
-        "revokedAt": key.revoked,
-    })
 }
 
 /// For people.

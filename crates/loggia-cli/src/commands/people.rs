@@ -4,8 +4,7 @@
 use std::path::Path;
 use std::time::SystemTime;
 
-use loggia_connect::config_file::connector_name;
-use loggia_gateway::{Credentials, EndedAccess, Users, VaultLocation};
+use loggia_gateway::{Credentials, EndedAccess, Users, VaultLocation, user_credential_json};
 use loggia_store::{CredentialKind, VaultEntry};
 use serde_json::{Value, json};
 
@@ -39,7 +38,9 @@ async fn list(users: &Users, output: OutputArg) -> Outcome {
                 .iter()
                 .map(|(owner, programs)| json!({ "owner": owner, "programs": programs }))
                 .collect();
-            print_json(&json!({ "hub": here, "people": entries.iter().map(report).collect::<Vec<_>>() }))
+            print_json(
+                &json!({ "hub": here, "people": entries.iter().map(user_credential_json).collect::<Vec<_>>() }),
+            )
         }
         OutputArg::Human if entries.is_empty() && here.is_empty() => {
             out::note("no user has signed in");
@@ -69,7 +70,7 @@ async fn remove(users: &Users, owner: &str, output: OutputArg) -> Outcome {
     forget_all(users, owner, &entries).await?;
     match output {
         OutputArg::Json => {
-            let forgotten = entries.iter().map(report).collect::<Vec<_>>();
+            let forgotten = entries.iter().map(user_credential_json).collect::<Vec<_>>();
             let EndedAccess { sign_ins, keys } = access;
             print_json(
                 &json!({ "owner": owner, "signedOut": sign_ins, "keysRevoked": keys, "forgotten": forgotten }),
@@ -107,9 +108,7 @@ fn signed_out(access: &EndedAccess, owner: &str) -> String {
 }
 
 async fn forget(users: &Users, owner: &str, connector: Option<&str>, output: OutputArg) -> Outcome {
-    let mut entries = users.credentials(Some(owner)).await?;
-    let connector = connector.map(|written| connector_name(written).unwrap_or_else(|_| written.to_owned()));
-    entries.retain(|entry| connector.as_ref().is_none_or(|connector| entry.connector == *connector));
+    let entries = users.credentials_at(owner, connector).await?;
     if entries.is_empty() {
         return Err(Failure::usage(format!("there is no such credential of {owner:?}"))
             .hint("`loggia auth people list` lists the users and their credentials"));
@@ -117,7 +116,7 @@ async fn forget(users: &Users, owner: &str, connector: Option<&str>, output: Out
     forget_all(users, owner, &entries).await?;
     match output {
         OutputArg::Json => {
-            print_json(&json!({ "forgotten": entries.iter().map(report).collect::<Vec<_>>() }))
+            print_json(&json!({ "forgotten": entries.iter().map(user_credential_json).collect::<Vec<_>>() }))
         }
         OutputArg::Human => Ok(out::print(entries.iter().map(line).collect::<String>())?),
     }
@@ -140,16 +139,6 @@ fn kind(kind: CredentialKind) -> &'static str {
         CredentialKind::OAuth => "signed in",
         _ => "API key",
     }
-}
-
-fn report(entry: &VaultEntry) -> Value {
-    json!({
-        "owner": entry.owner,
-        "connector": entry.connector,
-        "kind": entry.kind.to_string(),
-        "since": loggia_auth::clock::seconds(entry.created),
-        "renewedAt": loggia_auth::clock::seconds(entry.updated),
-    })
 }
 
 /// For people.

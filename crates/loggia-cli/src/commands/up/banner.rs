@@ -1,13 +1,12 @@
 //! The output of `loggia up`: its address, its connectors and their state, and the next commands.
 
-use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anstyle::Style;
-use loggia_gateway::{GatewayAccess, GatewayConfig};
+use loggia_gateway::{ConnectorWatch, GatewayAccess, GatewayConfig};
 use loggia_hub::{ConnectorState, ConnectorStatus, Hub, StartStatus};
 use unicode_width::UnicodeWidthStr;
 
@@ -21,31 +20,15 @@ const PIPE_WIDTH: usize = 100;
 const PROBLEM: usize = 6;
 /// Columns between what a connector has and the names of its tools.
 const NAMES_GAP: usize = 2;
-/// Time until a slow start is reported first; each later report comes after twice that time.
-const SLOW: Duration = Duration::from_secs(10);
-/// The time between two looks at the connectors that start.
-const LOOK: Duration = Duration::from_secs(2);
 
 /// Speaks for a running hub.
 pub(crate) struct Banner {
     hub: Arc<Hub>,
     say: fn(String),
-    said: HashMap<Arc<str>, Said>,
-    /// For each connector that starts, the time of the next report.
-    slow: HashMap<Arc<str>, Duration>,
     /// The configuration file, as it was named.
     file: String,
     /// Columns of the terminal; a file or a program gets whole lines.
     width: Option<usize>,
-}
-
-/// The last reported state of a connector.
-#[derive(Clone, PartialEq, Eq)]
-enum Said {
-    /// With these problems.
-    Up(Vec<Arc<str>>),
-    Down,
-    Failed,
 }
 
 impl Banner {
@@ -61,7 +44,7 @@ impl Banner {
 
     fn new(hub: Arc<Hub>, file: Option<&Path>, say: fn(String), width: Option<usize>) -> Banner {
         let file = file.map_or_else(|| "the command line".to_owned(), |file| file.display().to_string());
-        Banner { hub, say, said: HashMap::new(), slow: HashMap::new(), file, width }
+        Banner { hub, say, file, width }
     }
 
     /// The URL, what is served, and to whom.
@@ -107,10 +90,9 @@ impl Banner {
     }
 
     /// Says how the connectors are until all have been tried, or `most` is over.
-    pub(crate) async fn first_look(&mut self, most: Duration) {
-        let hub = self.hub.clone();
-        let tried = tokio::time::timeout(most, hub.tried()).await;
-        self.report();
+    pub(crate) async fn first_look(&self, changes: &mut ConnectorWatch, most: Duration) {
+        let tried = tokio::time::timeout(most, self.hub.tried()).await;
+        changes.changes().iter().for_each(|status| self.tell(status));
         if tried.is_err() {
             let all = self.hub.status();
             let (queued, running): (Vec<_>, Vec<_>) =
@@ -123,50 +105,19 @@ impl Banner {
         }
     }
 
-    /// Says whenever a connector comes up, fails or returns.
-    pub(crate) async fn watch(mut self) {
-        let mut changes = self.hub.watch();
-        loop {
-            self.report();
-            // Time alone makes a start a slow one.
-            if let Ok(Err(_)) = tokio::time::timeout(LOOK, changes.changed()).await {
-                return;
-            }
-        }
+    /// Says whenever a connector comes up, fails or returns, and that a first start takes long.
+    pub(crate) async fn watch(self, changes: ConnectorWatch) {
+        changes.run(|status| self.tell(status)).await;
     }
 
-    /// Says what is new.
-    fn report(&mut self) {
-        for status in self.hub.status().iter() {
-            let now = match status.state {
-                ConnectorState::Up => Said::Up(status.problems.clone()),
-                ConnectorState::Down { .. } => Said::Down,
-                ConnectorState::Failed => Said::Failed,
-                ConnectorState::Connecting => {
-                    self.report_slow(status);
-                    continue;
-                }
-            };
-            if self.said.insert(status.name.clone(), now.clone()) == Some(now) {
-                continue;
-            }
-            match status.state {
-                ConnectorState::Down { retry_at } => self.down(status, retry_at),
-                ConnectorState::Failed => self.failed(status),
-                _ => self.up(status),
-            }
+    /// Says the state of a connector.
+    fn tell(&self, status: &ConnectorStatus) {
+        match status.state {
+            ConnectorState::Up => self.up(status),
+            ConnectorState::Down { retry_at } => self.down(status, retry_at),
+            ConnectorState::Failed => self.failed(status),
+            ConnectorState::Connecting => self.starting(status),
         }
-    }
-
-    /// Says that a first start takes long, ever less often.
-    fn report_slow(&mut self, status: &ConnectorStatus) {
-        let elapsed = status.since.elapsed();
-        let next = self.slow.entry(status.name.clone()).or_insert(SLOW);
-        if status.tried || elapsed < *next || is_queued(status) {
-            return;
-        }
-        *next = elapsed * 2;
-        self.starting(status);
     }
 
     fn starting(&self, status: &ConnectorStatus) {

@@ -10,8 +10,8 @@ use loggia::transport::TerminationSignals;
 use loggia_connect::builtin::files::FilesOptions;
 use loggia_connect::config_file::{Listen, PublicUrl};
 use loggia_gateway::{
-    ConfigChange, ConfigSource, Credentials, Gateway, GatewayBuilder, GatewayConfig, GatewayError,
-    GatewayObserver, SignInLink, StateFolder, VaultLocation,
+    ConfigChange, ConfigSource, ConnectorWatch, Credentials, Gateway, GatewayBuilder, GatewayConfig,
+    GatewayError, GatewayObserver, SignInLink, StateFolder, VaultLocation,
 };
 
 use crate::args::UpArgs;
@@ -85,7 +85,8 @@ async fn serve_stdio(gateway: Gateway, file: Option<PathBuf>) -> Outcome {
     tokio::spawn(stop_on_signals(TerminationSignals::listen(), || {}));
     let server = gateway.serve_stdio().await?;
     let banner = Banner::on_stderr(server.hub().clone(), file.as_deref());
-    let watching = tokio::spawn(async move { banner.watch().await });
+    let changes = ConnectorWatch::new(server.hub().clone());
+    let watching = tokio::spawn(async move { banner.watch(changes).await });
     let stopped = server.wait().await;
     watching.abort();
     Ok(stopped?)
@@ -95,12 +96,13 @@ async fn serve_http(gateway: Gateway, listen: Listen, file: Option<PathBuf>, ser
     let signals = TerminationSignals::listen();
     let server = gateway.serve(listen).await.map_err(failed)?;
     let (url, access) = (server.url().to_owned(), server.access().cloned());
-    let mut banner = Banner::on_stdout(server.hub().clone(), file.as_deref());
+    let banner = Banner::on_stdout(server.hub().clone(), file.as_deref());
     banner.opening(&url, served, access.as_ref());
+    let mut changes = ConnectorWatch::new(server.hub().clone());
     let watching = tokio::spawn(async move {
-        banner.first_look(FIRST_LOOK).await;
+        banner.first_look(&mut changes, FIRST_LOOK).await;
         banner.hints(&url, access.as_ref());
-        banner.watch().await;
+        banner.watch(changes).await;
     });
     let stop = server.shutdown();
     tokio::spawn(stop_on_signals(signals, move || stop.begin()));
@@ -157,31 +159,5 @@ impl GatewayObserver for TerminalObserver {
         crate::out::note(format!(
             "{error}{next_step}\n{source} is refused, and the gateway goes on as before. It is read again when it changes"
         ));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn other_machines_reach_it_only_by_an_address_that_says_so() {
-        let default = GatewayConfig::of_folder(".".into(), FilesOptions::default());
-        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        let gateway = runtime.block_on(Gateway::builder(default).build()).expect("a gateway");
-        for (address, is_local) in [
-            (gateway.listen().to_string().as_str(), true),
-            (":4000", true),
-            ("4000", true),
-            ("localhost:4000", true),
-            ("[::1]:4000", true),
-            ("0.0.0.0:4000", false),
-            ("[::]:4000", false),
-            ("192.168.1.2:4000", false),
-            ("box.lan:4000", false),
-        ] {
-            let listen: Listen = address.parse().expect("an address");
-            assert_eq!(listen.is_local(), is_local, "{address}");
-        }
     }
 }
