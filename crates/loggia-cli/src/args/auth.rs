@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::OutputArg;
+use super::{OutputArg, duration};
 
 const AFTER_HELP: &str = "\
 Credentials are stored by the URL of their server, in files that only you can read. `loggia up`, and
@@ -173,7 +173,7 @@ pub(crate) struct NewKeyArgs {
     pub(crate) scope: Vec<String>,
 
     /// Time until the key expires: 90d, 12h, 30m or 45s [default: never]
-    #[arg(long, value_name = "TIME", value_parser = length)]
+    #[arg(long, value_name = "TIME", value_parser = life)]
     pub(crate) expires: Option<Duration>,
 
     /// User for whom the key acts, by the name after sign-in [default: you]
@@ -185,20 +185,12 @@ pub(crate) struct NewKeyArgs {
     pub(crate) output: OutputArg,
 }
 
-fn length(text: &str) -> Result<Duration, String> {
-    let wrong = || "write a number and a unit, for example 90d, 12h or 30m".to_owned();
-    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?);
-    let seconds: u64 = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 60 * 60,
-        "d" => 24 * 60 * 60,
-        _ => return Err(wrong()),
-    };
-    let number: u64 = number.parse().ok().filter(|number| *number > 0).ok_or_else(wrong)?;
-    // A longer time could overflow a clock.
-    let most = 100 * 365 * 24 * 60 * 60;
-    number.checked_mul(seconds).filter(|all| *all <= most).map(Duration::from_secs).ok_or_else(wrong)
+/// Parses the life of a key. A time that is too long could overflow a clock.
+fn life(text: &str) -> Result<Duration, String> {
+    const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+    let life =
+        duration::parse(text).ok().filter(|life| *life <= LONGEST && !text.ends_with(char::is_numeric));
+    life.ok_or_else(|| "write a number and a unit, for example 90d, 12h or 30m".to_owned())
 }
 
 /// One server.

@@ -2,6 +2,7 @@
 
 mod auth;
 mod client;
+mod duration;
 mod import;
 mod status;
 mod up;
@@ -100,6 +101,22 @@ pub(crate) enum Command {
     Up(UpArgs),
     /// Show the gateways on this machine: connectors, states, reasons, error output
     Status(StatusArgs),
+    #[command(flatten)]
+    Client(ClientCommand),
+    /// Sign in to servers, and manage credentials, API keys and users
+    Auth(AuthArgs),
+    /// Add the servers of an MCP client's configuration to your configuration file
+    Import(ImportArgs),
+    /// Print a completion script for a shell
+    Completions {
+        /// Shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// The subcommands that talk to one server.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ClientCommand {
     /// List a server's tools, or describe one
     #[command(
         override_usage = "loggia tools [OPTIONS] <TARGET> [NAME]\n       loggia tools [OPTIONS] [NAME] -- <COMMAND>..."
@@ -125,15 +142,22 @@ pub(crate) enum Command {
     Complete(CompleteArgs),
     /// Examine a server: era, identity, capabilities, timing, problems
     Inspect(InspectArgs),
-    /// Sign in to servers, and manage credentials, API keys and users
-    Auth(AuthArgs),
-    /// Add the servers of an MCP client's configuration to your configuration file
-    Import(ImportArgs),
-    /// Print a completion script for a shell
-    Completions {
-        /// Shell
-        shell: clap_complete::Shell,
-    },
+}
+
+impl ClientCommand {
+    /// Returns the words that name the server and what is asked of it, and the options of all these commands.
+    pub(crate) fn line(&self) -> (&[String], &GlobalClientArgs) {
+        match self {
+            ClientCommand::Tools(args) | ClientCommand::Resources(args) | ClientCommand::Prompts(args) => {
+                (&args.words, &args.client)
+            }
+            ClientCommand::Call(args) => (&args.words, &args.client),
+            ClientCommand::Read(args) => (&args.words, &args.client),
+            ClientCommand::Prompt(args) => (&args.words, &args.client),
+            ClientCommand::Complete(args) => (&args.words, &args.client),
+            ClientCommand::Inspect(args) => (&args.words, &args.client),
+        }
+    }
 }
 
 /// Use of colours.
@@ -177,22 +201,7 @@ impl Args {
 
     /// Returns whether protocol messages are printed.
     pub(crate) fn trace(&self) -> bool {
-        let client = match &self.command {
-            Command::Up(_)
-            | Command::Status(_)
-            | Command::Auth(_)
-            | Command::Import(_)
-            | Command::Completions { .. } => {
-                return false;
-            }
-            Command::Tools(args) | Command::Resources(args) | Command::Prompts(args) => &args.client,
-            Command::Call(args) => &args.client,
-            Command::Read(args) => &args.client,
-            Command::Prompt(args) => &args.client,
-            Command::Complete(args) => &args.client,
-            Command::Inspect(args) => &args.client,
-        };
-        client.connect.trace
+        matches!(&self.command, Command::Client(command) if command.line().1.connect.trace)
     }
 }
 

@@ -1,7 +1,7 @@
 //! `loggia tools|resources|prompts`: a table, or one entry in full.
 
 use loggia::client::Listing;
-use loggia::model::{Resource, ResourceTemplate};
+use loggia::model::{Prompt, Resource, ResourceTemplate, Tool};
 use loggia::wire::json::ToJson;
 use loggia::wire::{JsonObject, RawJson};
 
@@ -10,20 +10,32 @@ use crate::exit::{Failure, Outcome};
 use crate::out;
 use crate::render::lists;
 
+/// One kind of list: the words for its entries, their names, and the pages that show them.
+struct ListKind<T> {
+    noun: &'static str,
+    name: fn(&T) -> &str,
+    table: fn(&[T], usize) -> String,
+    page: fn(&T, usize) -> String,
+}
+
+const TOOLS: ListKind<Tool> =
+    ListKind { noun: "tool", name: |tool| &tool.name, table: lists::tools, page: lists::tool };
+const PROMPTS: ListKind<Prompt> =
+    ListKind { noun: "prompt", name: |prompt| &prompt.name, table: lists::prompts, page: lists::prompt };
+const RESOURCES: ListKind<Resource> = ListKind {
+    noun: "resource",
+    name: |resource| &resource.uri,
+    table: |resources, width| lists::resources(resources, &[], width),
+    page: lists::resource,
+};
+
 /// `loggia tools`.
 pub(crate) async fn tools(session: &Session<'_>, words: &[String]) -> Outcome {
     let listing = match session.capabilities().tools {
         Some(_) => warned(session, session.client().read_tool_list().await?),
         None => Listing::default(),
     };
-    let tools = &listing.entries;
-    match one(words)? {
-        None => show(session, "tools", &listing, |width| lists::tools(tools, width)),
-        Some(name) => match tools.iter().position(|tool| tool.name == name) {
-            Some(at) => show_one(session, &listing, at, |width| lists::tool(&tools[at], width)),
-            None => Err(unknown("tool", name, tools.iter().map(|tool| tool.name.as_str()))),
-        },
-    }
+    TOOLS.show(session, words, &listing)
 }
 
 /// `loggia prompts`.
@@ -32,14 +44,7 @@ pub(crate) async fn prompts(session: &Session<'_>, words: &[String]) -> Outcome 
         Some(_) => warned(session, session.client().read_prompt_list().await?),
         None => Listing::default(),
     };
-    let prompts = &listing.entries;
-    match one(words)? {
-        None => show(session, "prompts", &listing, |width| lists::prompts(prompts, width)),
-        Some(name) => match prompts.iter().position(|prompt| prompt.name == name) {
-            Some(at) => show_one(session, &listing, at, |width| lists::prompt(&prompts[at], width)),
-            None => Err(unknown("prompt", name, prompts.iter().map(|prompt| prompt.name.as_str()))),
-        },
-    }
+    PROMPTS.show(session, words, &listing)
 }
 
 /// `loggia resources`.
@@ -48,19 +53,14 @@ pub(crate) async fn resources(session: &Session<'_>, words: &[String]) -> Outcom
         Some(_) => both(session).await?,
         None => (Listing::default(), Listing::default()),
     };
-    let entries = &resources.entries;
-    match one(words)? {
-        None if session.json() => {
-            let both = [("resources", texts(&resources)), ("resourceTemplates", texts(&templates))];
-            session.print_json(&JsonObject::from(both).to_raw())
-        }
-        None if entries.is_empty() && templates.entries.is_empty() => none("resources"),
-        None => Ok(out::print(lists::resources(entries, &templates.entries, out::width()))?),
-        Some(uri) => match entries.iter().position(|resource| resource.uri == uri) {
-            Some(at) => show_one(session, &resources, at, |width| lists::resource(&entries[at], width)),
-            None => Err(unknown("resource", uri, entries.iter().map(|resource| resource.uri.as_str()))),
-        },
+    if words.is_empty() && session.json() {
+        let both = [("resources", texts(&resources)), ("resourceTemplates", texts(&templates))];
+        return session.print_json(&JsonObject::from(both).to_raw());
     }
+    if words.is_empty() && !templates.entries.is_empty() {
+        return Ok(out::print(lists::resources(&resources.entries, &templates.entries, out::width()))?);
+    }
+    RESOURCES.show(session, words, &resources)
 }
 
 async fn both(session: &Session<'_>) -> Outcome<(Listing<Resource>, Listing<ResourceTemplate>)> {
@@ -91,44 +91,31 @@ fn texts<T: ToJson>(listing: &Listing<T>) -> RawJson {
     }
 }
 
-/// The name of the one entry that is wanted.
-fn one(words: &[String]) -> Outcome<Option<&str>> {
-    match words {
-        [] => Ok(None),
-        [name] => Ok(Some(name)),
-        [_, more, ..] => Err(Failure::usage(format!("unexpected argument {more:?}: give one name only"))),
+impl<T: ToJson> ListKind<T> {
+    /// Shows the whole list, or the one entry that `words` name.
+    fn show(&self, session: &Session<'_>, words: &[String], all: &Listing<T>) -> Outcome {
+        let entries = &all.entries;
+        match words {
+            [] if session.json() => {
+                session.print_json(&JsonObject::from([(format!("{}s", self.noun), texts(all))]).to_raw())
+            }
+            [] if entries.is_empty() => {
+                out::note(format!("this server has no {}s", self.noun));
+                Ok(())
+            }
+            [] => Ok(out::print((self.table)(entries, out::width()))?),
+            [name] => match entries.iter().position(|entry| (self.name)(entry) == name) {
+                Some(at) => self.show_one(session, &entries[at], all.sources.get(at)),
+                None => Err(unknown(self.noun, name, entries.iter().map(self.name))),
+            },
+            [_, more, ..] => Err(Failure::usage(format!("unexpected argument {more:?}: give one name only"))),
+        }
     }
-}
 
-fn show<T: ToJson>(
-    session: &Session<'_>,
-    what: &str,
-    all: &Listing<T>,
-    table: impl FnOnce(usize) -> String,
-) -> Outcome {
-    if session.json() {
-        return session.print_json(&JsonObject::from([(what, texts(all))]).to_raw());
+    fn show_one(&self, session: &Session<'_>, entry: &T, source: Option<&RawJson>) -> Outcome {
+        if session.json() {
+            return session.print_json(&source.cloned().unwrap_or_else(|| RawJson::of(entry)));
+        }
+        Ok(out::print((self.page)(entry, out::width()))?)
     }
-    if all.entries.is_empty() {
-        return none(what);
-    }
-    Ok(out::print(table(out::width()))?)
-}
-
-fn show_one<T: ToJson>(
-    session: &Session<'_>,
-    all: &Listing<T>,
-    at: usize,
-    page: impl FnOnce(usize) -> String,
-) -> Outcome {
-    if session.json() {
-        let source = all.sources.get(at).cloned();
-        return session.print_json(&source.unwrap_or_else(|| RawJson::of(&all.entries[at])));
-    }
-    Ok(out::print(page(out::width()))?)
-}
-
-fn none(what: &str) -> Outcome {
-    out::note(format!("this server has no {what}"));
-    Ok(())
 }

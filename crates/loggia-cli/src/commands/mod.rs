@@ -19,7 +19,7 @@ use clap::CommandFactory;
 use loggia_connect::redact::Redactor;
 use loggia_gateway::Credentials;
 
-use crate::args::{Args, Command};
+use crate::args::{Args, ClientCommand, Command};
 use crate::exit::Outcome;
 use crate::out;
 use session::Session;
@@ -32,35 +32,28 @@ pub(crate) async fn run(args: Args, redactor: Redactor) -> Outcome {
         Command::Up(up) => up::run(up, config, credentials).await,
         Command::Status(args) => status::run(args),
         Command::Auth(auth) => auth::run(auth, config, credentials).await,
-        Command::Tools(list) => {
-            Session::new(&list.client, config, credentials).run(&list.words, list::tools).await
-        }
-        Command::Resources(list) => {
-            Session::new(&list.client, config, credentials).run(&list.words, list::resources).await
-        }
-        Command::Prompts(list) => {
-            Session::new(&list.client, config, credentials).run(&list.words, list::prompts).await
-        }
-        Command::Call(call) => {
-            let act = async |session: &Session<'_>, words: &[String]| call::run(session, call, words).await;
-            Session::new(&call.client, config, credentials).run(&call.words, act).await
-        }
-        Command::Read(read) => {
-            let act = async |session: &Session<'_>, words: &[String]| read::run(session, read, words).await;
-            Session::new(&read.client, config, credentials).run(&read.words, act).await
-        }
-        Command::Prompt(prompt) => {
-            Session::new(&prompt.client, config, credentials).run(&prompt.words, prompt::run).await
-        }
-        Command::Complete(complete) => {
-            Session::new(&complete.client, config, credentials).run(&complete.words, complete::run).await
-        }
-        Command::Inspect(inspect) => {
-            Session::new(&inspect.client, config, credentials).run(&inspect.words, inspect::run).await
+        Command::Client(command) => {
+            let (words, options) = command.line();
+            let act = async |session: &Session<'_>, words: &[String]| act(command, session, words).await;
+            Session::new(options, config, credentials).run(words, act).await
         }
         Command::Import(import) => import::run(import, config, args.no_config),
         // Answered before anything else is started.
         Command::Completions { shell } => completions(*shell),
+    }
+}
+
+/// Does what a command says with the server that it is connected to.
+async fn act(command: &ClientCommand, session: &Session<'_>, words: &[String]) -> Outcome {
+    match command {
+        ClientCommand::Tools(_) => list::tools(session, words).await,
+        ClientCommand::Resources(_) => list::resources(session, words).await,
+        ClientCommand::Prompts(_) => list::prompts(session, words).await,
+        ClientCommand::Call(args) => call::run(session, args, words).await,
+        ClientCommand::Read(args) => read::run(session, args, words).await,
+        ClientCommand::Prompt(_) => prompt::run(session, words).await,
+        ClientCommand::Complete(_) => complete::run(session, words).await,
+        ClientCommand::Inspect(_) => inspect::run(session, words).await,
     }
 }
 
