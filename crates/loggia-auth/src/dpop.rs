@@ -1,4 +1,4 @@
-//! DPoP proofs of the client (RFC 9449): each request is signed with a key of the client.
+//! DPoP proofs of the client (RFC 9449): one for each request, signed with a key of the client.
 //!
 //! A stolen token that is bound to a key is useless without the key. Invariant: no proof is sent twice, and a nonce
 //! goes only to the server that issued it.

@@ -37,7 +37,7 @@ pub(crate) struct Relay {
     options: RequestOptions,
     suspended: SuspendedCalls<CallResult>,
     router: Arc<ElicitationRouter>,
-    /// The log level that a legacy upstream was asked for.
+    /// The log level that was requested from a legacy upstream.
     log_level: Arc<LogLevel>,
 }
 

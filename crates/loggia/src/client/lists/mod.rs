@@ -78,8 +78,8 @@ macro_rules! lists {
        $result:ident { $member:ident: $item:ident . $key:ident }, $name:literal, $what:literal $(, $learn:path)?;)*) => {
         impl Client {
             $(
-                #[doc = concat!("One page of the ", $what, "; without a cursor the first. Entries that cannot be read \
-                    are left out, with a line in the log.")]
+                #[doc = concat!("Reads one page of the ", $what, "; without a cursor the first one. Entries that cannot \
+                    be read are left out, with a line in the log.")]
                 pub async fn $page(&self, cursor: Option<String>) -> Result<$result> {
                     let bounds = PageBounds::of(&self.common().options.limits);
                     let read = self.page::<$result>(cursor, bounds).await?;
@@ -87,16 +87,16 @@ macro_rules! lists {
                     Ok(read.page)
                 }
 
-                #[doc = concat!("All the ", $what, ", page after page. What cannot be read is left out, with a line in \
-                    the log; [`", stringify!($reading), "`](Client::", stringify!($reading), ") returns it.")]
+                #[doc = concat!("Reads all ", $what, ", page after page. Entries that cannot be read are left out, with a line \
+                    in the log; [`", stringify!($reading), "`](Client::", stringify!($reading), ") returns warnings.")]
                 pub async fn $all(&self) -> Result<Vec<$item>> {
                     let listing = self.$reading().await?;
                     log(Method::$method, &listing.warnings);
                     Ok(listing.entries)
                 }
 
-                #[doc = concat!("Reads all the ", $what, ", page after page, and returns with them what had to be left \
-                    out. Fails where nothing can be read, or the connection fails.")]
+                #[doc = concat!("Reads all ", $what, ", page after page, and returns them with warnings about the entries \
+                    that were left out. Fails if nothing can be read, or the connection fails.")]
                 pub async fn $reading(&self) -> Result<Listing<$item>> {
                     self.whole::<$result>().await
                 }
