@@ -1,6 +1,6 @@
-//! What the fuzz targets do with their input. Each function is given bytes from a stranger and panics where a
-//! promise is broken; the files in `fuzz_targets/` only hand libFuzzer's input on, and the tests below call the
-//! same functions with random input, for machines where libFuzzer cannot be built.
+//! The functions of the fuzz targets. Each gets arbitrary bytes and panics if a promise is broken. The files in
+//! `fuzz_targets/` only pass on libFuzzer's input, and the tests below call the same functions with random input, for
+//! machines on which libFuzzer cannot be built.
 
 use bytes::Bytes;
 use loggia::transport::sse;
@@ -11,7 +11,7 @@ use loggia_wire::uri_template::UriTemplate;
 use loggia_wire::{JsonObject, Method, Params, RawJson, RequestMeta, Version, codec, header, meta, reference};
 use serde_json::{Map, Value};
 
-/// What a target does with its input.
+/// The function of a target.
 pub type Target = fn(&[u8]);
 
 /// Every target by its name.
@@ -85,7 +85,7 @@ pub fn notifications(data: &[u8]) {
     }
 }
 
-/// What a modern request says of itself is read or refused.
+/// The `_meta` of a modern request is read or refused.
 pub fn request_meta(data: &[u8]) {
     let Ok(raw) = RawJson::parse(data.to_vec()) else { return };
     let params = Params::from(raw);
@@ -95,7 +95,7 @@ pub fn request_meta(data: &[u8]) {
     assert_eq!(format!("{fast:?}"), format!("{plain:?}"));
 }
 
-/// What a header value decodes to can be encoded again; mirrored arguments agree with their own headers.
+/// A decoded header value can be encoded again; mirrored arguments are equal to their own headers.
 pub fn headers(data: &[u8]) {
     if let Ok(value) = header::decode_value(data) {
         let encoded = header::encode_value(&value);

@@ -1,4 +1,4 @@
-//! How the client comes by tokens: what the suite's scenario gives it decides.
+//! The authorization of the client, which depends on the suite's scenario.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -17,10 +17,10 @@ use loggia_auth::secret::Secret;
 use serde::Deserialize;
 use url::Url;
 
-/// The document the suite expects a client to be described by. Nobody fetches it.
+/// The Client ID Metadata Document that the suite expects. It is never fetched.
 const DOCUMENT: &str = "https://conformance-test.local/client-metadata.json";
 
-/// What the suite gives a client.
+/// The values that the suite gives to a client.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Given {

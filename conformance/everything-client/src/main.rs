@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 
 type Outcome = Result<(), Box<dyn Error>>;
 
-/// What the suite says beyond the scenario's name.
+/// Further values of the suite, beside the scenario's name.
 #[derive(Debug, Deserialize)]
 struct Context {
     #[serde(rename = "toolCalls")]

@@ -1,4 +1,4 @@
-//! Tools that ask nobody: every kind of content, logging, progress, errors, changes of the lists.
+//! Tools without questions to the client: every kind of content, logging, progress, errors, changes of the lists.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! What the interoperability tests ask of every server; `interop/servers/` has the same on other SDKs.
+//! The entries that the interoperability tests need from every server; `interop/servers/` has the same with other
+//! SDKs.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

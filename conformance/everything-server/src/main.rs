@@ -12,12 +12,12 @@ use std::sync::atomic::AtomicU64;
 
 use loggia::prelude::*;
 
-/// What the tools share.
+/// The state that the tools share.
 #[derive(Debug, Default)]
 struct Everything {
-    /// How often the note was changed.
+    /// The number of changes of the note.
     touched: AtomicU64,
-    /// How many calls of `slow` were cancelled.
+    /// The number of cancelled calls of `slow`.
     cancelled: AtomicU64,
 }
 

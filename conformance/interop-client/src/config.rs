@@ -1,4 +1,4 @@
-//! What the harness says: where the server is, which era to ask for, and what to do.
+//! The configuration from the harness: the server, the era, and the operations.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -59,7 +59,7 @@ pub(crate) struct Progress {
     pub(crate) call: Call,
     #[serde(rename = "atLeast")]
     pub(crate) at_least: usize,
-    /// How often the count may begin anew.
+    /// The number of times that the count may begin again.
     #[serde(default)]
     pub(crate) restarts: usize,
 }

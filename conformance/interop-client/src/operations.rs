@@ -15,7 +15,7 @@ use crate::config::{Call, Plan, Tool};
 
 pub(crate) type Outcome<T> = Result<T, Box<dyn Error>>;
 
-/// What the user and the model say when they are asked.
+/// The answers of the user and the model.
 #[derive(Debug, Default)]
 pub(crate) struct Answers {
     elicitation: Mutex<Option<ElicitResult>>,

@@ -1,8 +1,8 @@
-//! An MCP server with one tool, protected by the embedded authorization server beside it, on the loopback.
+//! An MCP server with one tool, protected by the embedded authorization server in the same process, on loopback.
 //!
-//! Alone it serves until it is stopped, and prints the link to sign in with when somebody wants to. With a
-//! command it runs that, and is the person in front of it: every authorization URL that the command prints is
-//! opened, signed in to and allowed. That is how the official conformance suite is pointed at the server:
+//! Without arguments it serves until it is stopped, and prints a link for each sign-in. With a command it runs the
+//! command and plays the user: it opens every authorization URL that the command prints, signs in and allows the
+//! request. The official conformance suite tests the server in this manner:
 //!
 //! ```text
 //! cargo run -p loggia-auth --example authorization_server -- \

@@ -40,7 +40,7 @@ fn now() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(NOW)
 }
 
-/// What got through.
+/// The requests that reached the service behind the layer.
 #[derive(Clone, Default)]
 struct Behind(Arc<Mutex<Vec<Seen>>>);
 
@@ -373,7 +373,7 @@ async fn a_missing_scope_is_named_before_anything_runs() {
             }
         }
     }
-    // What says two things at once is refused: the one that is judged might not be the one that is done.
+    // An ambiguous request is refused, because the server could read it in another way than the rules.
     let token = key.sign("at+jwt", &claims()).unwrap();
     for params in [
         r#"{"name":"echo","name":"delete_all"}"#,

@@ -297,7 +297,7 @@ mod tests {
             match delay {
                 Some(delay) => assert_eq!(retry_delay(&health, now), delay, "{retry:?}"),
                 None => {
-                    // What can never be called again is not listed.
+                    // A connector that is never tried again is not listed.
                     assert_eq!(*health.state(), HealthState::Failed);
                     assert_eq!(health.handle_timeout(now), Some(HealthAction::Forget));
                     assert_eq!((health.handle_timeout(now), health.poll_timeout()), (None, None));

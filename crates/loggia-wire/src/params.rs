@@ -283,7 +283,7 @@ mod tests {
                 let mut expected = parsed(raw.as_bytes());
                 expected[name] = json!(value);
                 prop_assert_eq!(parsed(changed.as_bytes()), expected);
-                // Where things stand is what a look at the new text would find.
+                // The spans are those that reading the new text gives.
                 prop_assert_eq!(&changed, &Params::from(RawJson::from(changed.clone())));
             }
             let mut expected = parsed(raw.as_bytes());

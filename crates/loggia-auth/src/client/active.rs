@@ -120,7 +120,7 @@ mod tests {
     fn headers_carry_the_token_as_its_type_demands() {
         let (url, now) = (Url::parse("https://a.example/mcp").unwrap(), clock::from_seconds(1000));
         let key = DpopSigner::generate().unwrap().to_secret();
-        // Whether the token is bound, whether there is a key; the scheme, and whether there is a proof.
+        // The columns: the token is bound; there is a key; the scheme; there is a proof.
         let table = [
             (false, None, "Bearer t", false),
             (false, Some(&key), "Bearer t", false),

@@ -44,7 +44,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_refresh_token_is_revoked_first() {
-        // Whether there is an endpoint, whether there is a refresh token, and the tokens that are revoked.
+        // The columns: there is an endpoint; there is a refresh token; the tokens that are revoked.
         let table: [(bool, bool, &[&str]); 3] =
             [(true, true, &["r", "a"]), (true, false, &["a"]), (false, true, &[])];
         for (has_endpoint, has_refresh_token, expected) in table {

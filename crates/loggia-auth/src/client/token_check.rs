@@ -137,7 +137,8 @@ mod tests {
     #[tokio::test]
     async fn a_check_tells_the_states_of_a_token_apart() {
         let message = r#"{"jsonrpc":"2.0","id":0,"result":{}}"#;
-        // Whether there is a token, the response of the server, and the result; `None`: it is not of an MCP server.
+        // The columns: there is a token; the response of the server; the result, `None` if it is not from an MCP
+        // server.
         let table = [
             (false, 200, message, Some("NotNeeded")),
             (false, 401, "", Some("Missing")),

@@ -202,7 +202,7 @@ fn claims_are_held_against_the_rules() {
     }
 }
 
-/// An issuer changes its key; somebody else names keys that do not exist.
+/// An issuer changes its key; another party sends tokens with keys that do not exist.
 #[tokio::test]
 async fn keys_are_fetched_again_but_not_too_often() {
     let (first, second) = (key_for(Algorithm::Es256), key_for(Algorithm::Es256));

@@ -1,4 +1,4 @@
-//! Tokens that need nobody at a browser: what is asked, and what a refusal leads to.
+//! Grants without a user at a browser: the requests, and the effect of refusals.
 
 use std::sync::Arc;
 

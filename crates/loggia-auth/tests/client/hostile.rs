@@ -12,14 +12,14 @@ use crate::world::{Odd, Params, Twists, World, person, policy};
 const RESOURCE: &str = "/.well-known/oauth-protected-resource";
 const METADATA: &str = "/.well-known/oauth-authorization-server";
 
-/// What must not have happened.
+/// The event that must not have happened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Never {
-    /// Nobody was shown a sign-in page.
+    /// A sign-in page was shown.
     SignIn,
-    /// No code was shown to a token endpoint.
+    /// A code was sent to a token endpoint.
     Token,
-    /// Nothing is forbidden but going on for ever.
+    /// The client did not stop.
     End,
 }
 
@@ -516,8 +516,8 @@ async fn secrets_are_not_shown() {
     }
 }
 
-/// Each line is a challenge that cannot be relied on: the metadata is looked for where it has to be, and nobody is led
-/// elsewhere.
+/// Each line is a challenge that cannot be used: the metadata is then fetched from its well-known URL, and from no
+/// other.
 #[tokio::test]
 async fn challenges_that_say_nothing() {
     let long = format!("Bearer resource_metadata=\"https://evil.example/{}\"", "x".repeat(17 << 10));
@@ -538,7 +538,7 @@ async fn challenges_that_say_nothing() {
     }
 }
 
-/// Where the metadata is looked for, in the order of the specification: where the challenge says, or else below the
+/// The URLs of the metadata, in the order of the specification: the one in the challenge, otherwise those below the
 /// server's own path and at the root.
 #[tokio::test]
 async fn metadata_is_found_where_it_may_be() {
@@ -558,7 +558,7 @@ async fn metadata_is_found_where_it_may_be() {
     }
 }
 
-/// What is asked for: what the challenge says, or else what the metadata does, or else nothing.
+/// The requested scopes: those of the challenge, otherwise those of the metadata, otherwise none.
 #[tokio::test]
 async fn no_more_is_asked_for_than_is_needed() {
     let table = [
@@ -577,7 +577,7 @@ async fn no_more_is_asked_for_than_is_needed() {
     }
 }
 
-/// What says what a token is for goes with everything that leads to one.
+/// The resource is in every request for a token.
 #[tokio::test]
 async fn what_a_token_is_for_is_always_said() {
     let world = World::new().await;

@@ -99,7 +99,7 @@ async fn nobody_is_signed_out_by_a_death() {
         world.sleep(3600);
         die(&world, folder.path(), "after").await;
     }
-    // Where the server forgives a token that was lost on the way, a death before it was written is as good.
+    // If the server still accepts the old refresh token, the client may be killed before the new one is saved.
     world.twist(|twists| twists.lenient = true);
     for _ in 0..10 {
         world.sleep(3600);

@@ -25,7 +25,7 @@ use url::Url;
 
 use crate::world::{self, policy};
 
-/// How long a browser may take that needs no person.
+/// The time for a browser without a user.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The running server. It ends with the test.
@@ -41,7 +41,7 @@ struct Ready {
     issuer: String,
 }
 
-/// How often people were asked, and refresh tokens came twice.
+/// The numbers of sign-in pages, and of refresh tokens that were used twice.
 #[derive(Debug, Deserialize, PartialEq, Eq)]
 struct Counts {
     authorizations: usize,
@@ -161,7 +161,7 @@ async fn single_sign_on() {
     let alone = || SingleSignOn::new(provider.clone(), store.clone(), guard.clone()).unwrap();
     let mut shown = alone().user_agent(real.user_agent()).assertion("anybody").await.unwrap();
     for _ in 0..3 {
-        // What was refused is renewed, without the person.
+        // A refused token is renewed without the user.
         alone().refused(&shown).await;
         shown = alone().assertion("anybody").await.unwrap();
         let claims: Value = Jwt::parse(shown.expose()).unwrap().unverified().unwrap();

@@ -1,4 +1,4 @@
-//! Tokens are renewed ahead of their end, once, whoever wants them.
+//! Tokens are renewed before their expiry, once for all tasks.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -129,7 +129,7 @@ async fn when_it_is_over_it_says_so() {
     assert!(matches!(*standing.borrow(), AuthStatus::SignInAgain(_)));
     assert!(matches!(program.refresh().await, Err(AuthError::SignInAgain(_))));
     assert_eq!(world.grants("refresh_token"), 1, "a refresh token that was refused is not shown again");
-    // Somebody signs in elsewhere; here it is noticed.
+    // The user signs in with another process, and this process notices it.
     assert!(person.sign_in().await.is_ok());
     assert_eq!(world.call(&program).await, Ok(200));
     assert!(matches!(*standing.borrow(), AuthStatus::SignedIn { .. }));
@@ -199,7 +199,7 @@ async fn signing_out_revokes() {
     oauth.sign_out().await.unwrap();
 }
 
-/// What another process does with a credential counts here soon, though nothing here ended.
+/// A sign-out or sign-in in another process takes effect here soon, even if the token is still valid.
 #[tokio::test]
 async fn who_signs_out_elsewhere_is_signed_out_here() {
     let (world, store) = (World::new().await, Arc::new(MemoryStore::new()));
@@ -212,7 +212,7 @@ async fn who_signs_out_elsewhere_is_signed_out_here() {
         |oauth: OAuth| async move { oauth.credential().await.unwrap().map(|credential| credential.session) };
     let first = session(program.clone()).await;
 
-    // Somebody else signs in: their token is the one that is shown.
+    // Another user signs in: the token of that user is sent.
     person.sign_in().await.unwrap();
     world.sleep(5);
     assert_eq!(world.call(&program).await, Ok(200));
@@ -242,7 +242,7 @@ async fn who_signs_out_elsewhere_is_signed_out_here() {
     );
 }
 
-/// Where nobody can be asked for more, it is said what is missing.
+/// If there is no user who can allow more scopes, the error names the missing ones.
 #[tokio::test]
 async fn what_nobody_has_allowed_is_named() {
     let (world, store) = (World::new().await, Arc::new(MemoryStore::new()));
@@ -272,7 +272,7 @@ async fn a_refresh_token_that_is_not_replaced_stays() {
     }
 }
 
-/// What was kept makes no sense any more: signing in puts it away, and so does signing out.
+/// An unreadable record is deleted by a sign-in and by a sign-out.
 #[tokio::test]
 async fn what_cannot_be_read_is_put_away() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,5 @@
-//! What the guard lets through: decided before the name is resolved, after it, and after each redirect.
+//! The requests that the restricted HTTP client allows: checked before the name is resolved, after that, and after
+//! each redirect.
 
 use std::collections::HashMap;
 use std::io;
@@ -87,7 +88,7 @@ async fn addresses_are_checked_before_and_after_resolving() {
         (&open, "https://metadata.example/", "leads to an address that is not a public one"),
         (&open, "https://10.8.0.1/", "not a public one"),
         (&open, "http://self.example/", "not an https URL"),
-        // `http` is for the machine itself: its names lead nowhere else, whoever resolves them.
+        // `http` is only for this machine: its names must not resolve to other addresses.
         (&open, "http://localhost/", "leads to an address that is not a public one"),
         (&open, "http://app.localhost/", "leads to an address that is not a public one"),
     ];

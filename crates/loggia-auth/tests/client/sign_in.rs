@@ -229,7 +229,7 @@ async fn what_one_issuer_knows_is_shown_to_no_other() {
     assert!(error.contains("the credentials of one are not sent to the other"), "{error}");
     assert_eq!(second.heard("/authorize").len() + second.heard("/token").len(), 0);
 
-    // Nor does a program show its secret to whoever a server names.
+    // The secret of a program is not sent to a server that another party names.
     let secret = RegisteredClient::with_secret("mine", Secret::new("sesame")).at("https://as.example");
     let program = GrantType::ClientCredentials(ClientCredentialsGrant { client: secret });
     let error = second.call(&second.client().grant(program).build().unwrap()).await.unwrap_err();
@@ -316,7 +316,7 @@ async fn a_program_with_a_key_is_known_by_its_document() {
     assert_eq!(written["jwks"]["keys"][0], json!(key.public()));
     assert!(!written.to_string().contains(r#""d""#), "{written}");
 
-    // What the server says of itself, and whether the program can be known there by its document.
+    // The columns: the metadata of the server; the client of the document can be used.
     let table = [
         (json!({"client_id_metadata_document_supported": false}), false),
         (json!({}), true),

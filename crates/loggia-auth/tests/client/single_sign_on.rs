@@ -154,7 +154,7 @@ impl Provider {
         }
     }
 
-    /// Another process's view of the sign-in, with nobody to ask.
+    /// The sign-in in another process without a user agent.
     fn alone(&self) -> SingleSignOn {
         let guard = RestrictedHttpClient::new(policy()).unwrap();
         SingleSignOn::new(self.described(), self.store.clone(), guard).unwrap().clock(self.world.clock())
@@ -164,7 +164,7 @@ impl Provider {
         self.alone().user_agent(person())
     }
 
-    /// What was heard since the last time.
+    /// Returns the requests since the last call.
     fn heard(&self) -> Vec<&'static str> {
         self.state.lock().unwrap().heard.drain(..).map(|(kind, _)| kind).collect()
     }
@@ -209,7 +209,7 @@ async fn a_person_signs_in_once_and_what_is_said_of_them_is_renewed() {
     assert_eq!(said(&source).await, Ok(4));
     provider.heard();
 
-    // What no renewal leads to, the person is asked for; and where there is nobody, it says so.
+    // If no renewal is possible, the user has to sign in; without a user agent, the error says so.
     let table: [(&str, Change); 2] = [
         ("refused", |state| state.refuses = Some("refresh")),
         ("no ID token", |state| state.answer = json!({ "id_token": null })),

@@ -1,4 +1,4 @@
-//! What every store promises, and what the one in files promises beside.
+//! The promises of every store, and further ones of the store in files.
 
 use std::time::{Duration, SystemTime};
 
@@ -98,13 +98,13 @@ async fn a_damaged_file_says_what_to_do() {
     assert!(!store.remove("k", UNREADABLE).await.unwrap());
 }
 
-/// A folder that may only be read, as a container is given one: what is in it is of use all the same.
+/// A read-only folder, as in a container: its records can be read.
 #[tokio::test]
 async fn what_may_only_be_read_is_read() {
     let folder = tempfile::tempdir().unwrap();
     let revision =
         FileStore::open(folder.path()).unwrap().save("k", Secret::new("sesame"), None, None).await.unwrap();
-    // Nobody can write to it who cannot lock it; not even whoever may do everything.
+    // A process that cannot lock the folder cannot write to it, not even root.
     let lock = folder.path().join("lock");
     std::fs::remove_file(&lock).unwrap();
     std::fs::create_dir(&lock).unwrap();

@@ -43,7 +43,7 @@ impl Heard {
 /// The parameters of a URL.
 pub(crate) type Params = Vec<(String, String)>;
 
-/// How the two servers differ from honest ones.
+/// The differences between the two servers and correct ones.
 #[derive(Clone, Default)]
 pub(crate) struct Twists {
     /// Merged over the metadata of the resource.
@@ -54,7 +54,7 @@ pub(crate) struct Twists {
     pub(crate) answer: Option<fn(&mut Params)>,
     /// The answer to a registration.
     pub(crate) registration: Option<(u16, &'static str)>,
-    /// What is merged over the answer of the token endpoint.
+    /// Merged into the response of the token endpoint.
     pub(crate) tokens: Value,
     /// A response in place of whatever there is at a path.
     pub(crate) at: Option<(&'static str, Odd)>,
@@ -68,9 +68,9 @@ pub(crate) struct Twists {
     pub(crate) needs: &'static str,
     /// Seconds that an access token lasts.
     pub(crate) lifetime: Option<u64>,
-    /// Whether assertions are refused.
+    /// True if assertions are refused.
     pub(crate) refuses_grants: bool,
-    /// Whether a refresh token is good until the one that replaced it was used.
+    /// True if a refresh token is valid until its successor was used.
     pub(crate) lenient: bool,
 }
 
@@ -171,7 +171,7 @@ impl World {
             .count()
     }
 
-    /// How often a refresh token came a second time.
+    /// Returns the number of refresh tokens that were used twice.
     pub(crate) fn reused(&self) -> usize {
         self.state().reused
     }
@@ -385,8 +385,7 @@ impl World {
 }
 
 impl State {
-    /// The scope of a refresh token that may be used. One that was used before betrays a thief: nobody may
-    /// use any of them after it.
+    /// Returns the scope of a refresh token that may be used. After a second use of one, all of them are invalid.
     fn rotate(&mut self, token: &str) -> Option<String> {
         let used = self.refresh.get(token)?;
         let scope = used.scope.clone();

@@ -29,7 +29,7 @@ async fn ask(world: &World, peer: &str, forwarded: &str, method: &str, path: &st
     world.send(request, "client_id=unknown&grant_type=refresh_token").await
 }
 
-/// How many of so many requests are taken.
+/// Returns the number of accepted requests.
 async fn taken(world: &World, count: usize, peer: &str, forwarded: &str, method: &str, path: &str) -> usize {
     let mut taken = 0;
     for n in 0..count {

@@ -34,7 +34,7 @@ async fn who_is_refused_goes_on_with_the_same_connection() {
         stream.set_nodelay(true).unwrap();
         let refused = format!("HTTP/1.1 {status} ");
         let mut refusals = 0;
-        // What uses up the address's share; and then the refusals.
+        // The first requests use up the share of the address; the others are refused.
         for turn in 0..22 {
             stream.write_all(head.as_bytes()).await.unwrap();
             // The server has the time to answer before the body comes.

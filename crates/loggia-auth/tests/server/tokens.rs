@@ -75,7 +75,7 @@ async fn a_code_is_redeemed_in_one_way() {
     world.time.pass(60);
     assert_eq!(world.post("/oauth/token", &redeem(&late)).await.error(), "invalid_grant");
     let code = code(&world).await;
-    // What is in a URL is in logs, too: it does not count.
+    // Parameters in the URL are ignored, because URLs are logged.
     let in_url = world.post(&format!("/oauth/token?{}", encoded(&redeem(&code))), &[]).await;
     assert_eq!((in_url.status, in_url.error().as_str()), (401, "invalid_client"));
     let json = http::Request::post("/oauth/token").header("content-type", "application/json");
@@ -99,8 +99,8 @@ async fn a_code_that_is_used_twice_ends_what_came_of_it() {
     assert_eq!(world.refresh(&refresh_token(&tokens)).await.error(), "invalid_grant");
 }
 
-/// What happens to a family of refresh tokens: each step is a token used (by its number in order of issue) at
-/// a time, and whether it counts.
+/// The steps of a family of refresh tokens: each step is the use of a token (its number in the order of issue) at a
+/// time, and whether it is accepted.
 #[tokio::test]
 async fn refresh_tokens_rotate_and_tell_on_thieves() {
     let table: &[(&str, &[(usize, u64, bool)])] = &[
@@ -250,7 +250,7 @@ async fn what_is_revoked_is_over() {
     assert_eq!(revoke("x", "nobody").await.status, 401);
 }
 
-/// How a client with a secret shows who it is, and how it does not.
+/// The authentication methods of a client with a secret, accepted and refused.
 #[tokio::test]
 async fn a_client_shows_who_it_is_in_one_way() {
     let world = World::new();

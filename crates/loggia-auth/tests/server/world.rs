@@ -228,14 +228,14 @@ impl World {
         self.post("/oauth/token", &form).await
     }
 
-    /// Whether an access token is accepted at the resource.
+    /// Returns whether an access token is accepted at the resource.
     pub(crate) async fn is_accepted(&self, token: &str) -> bool {
         let request = Request::post("/mcp").header("authorization", format!("Bearer {token}"));
         self.send(request, "{}").await.status == 200
     }
 }
 
-/// What the command line asks for.
+/// The authorization request of the client `cli`.
 pub(crate) fn request() -> Vec<(&'static str, &'static str)> {
     vec![
         ("response_type", "code"),
@@ -261,7 +261,7 @@ pub(crate) fn request_with(changes: &[(&'static str, &'static str)]) -> Vec<(&'s
     request
 }
 
-/// How the command line redeems a code.
+/// The token request of the client `cli`, with a code.
 pub(crate) fn redeem(code: &str) -> Vec<(&str, &str)> {
     assert_eq!(sha256(VERIFIER), "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
     vec![

@@ -263,7 +263,7 @@ async fn results_that_clients_do_not_take_are_bounded_and_the_others_do_not_noti
         assert!(said(&call(&hub, None, "two_big").await).is_none(), "another connector has its own share");
         let echo = client(&hub, version).await.call_tool("good_echo", json!({})).await.expect("a result");
         assert_eq!(text(&echo), "nothing");
-        // What was taken makes room.
+        // Results that were taken make room.
         waiting.clear();
         assert!(said(&call(&hub, None, "one_big").await).is_none());
     }

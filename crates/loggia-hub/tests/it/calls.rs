@@ -1,4 +1,4 @@
-//! What is relayed while a request runs, for every pair of client and upstream.
+//! The messages that are relayed while a request runs, for every pair of client and upstream.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -205,7 +205,7 @@ async fn log_messages_do_not_reach_another_person() {
     }
 }
 
-/// A call by somebody who wants to hear of errors.
+/// Returns a call of a client that wants log messages of errors.
 fn call_of(version: Version, tool: &str, subject: &str) -> Request {
     let params = RawJson::from(&json!({ "name": tool, "arguments": {} })).into();
     let session = Arc::new(RequestMeta {

@@ -252,7 +252,7 @@ async fn a_connector_of_the_same_revision_keeps_its_connection() {
     }
 }
 
-/// How the connector `up` ends, and a part of the error of a request that it processes for too long.
+/// The end of the connector `up`, and a part of the error for a request that runs for too long.
 const ENDS: [(&str, &str); 2] = [
     ("removed", "The connector \"up\" was removed while it processed this request"),
     ("changed", "The configuration of the connector \"up\" was changed while it processed this request"),
@@ -391,7 +391,8 @@ async fn a_request_that_waits_for_a_connection_is_routed_again_when_the_connecto
 async fn the_lists_of_before_are_shown_until_the_first_attempt_ends() {
     let (upstream, next) = (Upstream::new(), upstream_with(&["a", "b"]));
     let (first, _) = switched("up", &upstream, ERAS[0]);
-    // Whether the new connector opens at once, never, or fails; the tools that are listed then, and after a day.
+    // The new connector: it opens immediately, never, or fails; the number of tools that are listed then, and after a
+    // day.
     for (opens, at_once, later) in [("silent", 10, 0), ("fails", 0, 0), ("opens", 2, 2)] {
         let hub = hub(vec![first.clone()]).await;
         let client = client(&hub, ERAS[0]).await;

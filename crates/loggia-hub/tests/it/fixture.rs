@@ -35,13 +35,13 @@ pub(crate) struct Upstream {
     pub(crate) tools: Mutex<Vec<String>>,
     pub(crate) resources: Vec<&'static str>,
     pub(crate) changes: Changes,
-    /// How often it still refuses to be subscribed to.
+    /// The number of subscriptions that it will still refuse.
     pub(crate) refusals: AtomicUsize,
     /// Told when a call of `hang` begins, and when one is cancelled.
     pub(crate) hanging: Arc<Notify>,
     pub(crate) cancelled: Arc<Notify>,
     pub(crate) calls: AtomicUsize,
-    /// Whether the person has been at the URL that `gated` wants.
+    /// True if the user has opened the URL that `gated` needs.
     pub(crate) gate_open: AtomicBool,
 }
 

@@ -1,4 +1,4 @@
-//! What the merged lists look like.
+//! The content of the merged lists.
 
 use std::borrow::Cow;
 
@@ -123,7 +123,7 @@ async fn a_uri_that_two_have_belongs_to_the_first_and_is_qualified_for_the_secon
     assert_eq!(two_says.contents[0].uri, "two+note:///same");
     let by = client.read_resource("two+note:///by/ann").await.expect("contents");
     assert_eq!(by.contents[0].uri, "two+note:///by/ann");
-    // Nobody lists it, and more than one could have it.
+    // No connector lists it, and several could own it.
     assert!(client.read_resource("note:///unlisted").await.is_err());
 }
 

@@ -20,7 +20,7 @@ use serde_json::json;
 
 use crate::fixture::{ERAS, Upstream, builder, limits, pairs, text};
 
-/// What who has not signed in is told, where their client cannot be asked.
+/// The text for a user who has not signed in, if the client cannot be asked.
 const TOLD: &str = "failed: You have to sign in to \"up\" first: open https://hub.example/connect/up?for=ada in your \
     browser, sign in there, and then call this again. The link is for you alone, and works once.";
 
@@ -31,7 +31,7 @@ struct Accounts {
     signed_in: Mutex<Vec<String>>,
     open: Mutex<HashMap<String, Vec<Client>>>,
     invited: AtomicUsize,
-    /// Whether the upstream does not answer.
+    /// True if the upstream does not answer.
     silent: AtomicBool,
 }
 
@@ -55,12 +55,12 @@ impl Accounts {
         self.upstreams[person].calls.load(Ordering::SeqCst)
     }
 
-    /// How often a connection was opened for somebody.
+    /// Returns the number of connections that were opened for a user.
     fn opened(&self, person: &str) -> usize {
         self.open.lock().expect("not poisoned").get(person).map_or(0, Vec::len)
     }
 
-    /// The connection that was opened last for somebody.
+    /// Returns the last connection that was opened for a user.
     fn last(&self, person: &str) -> Client {
         self.open.lock().expect("not poisoned")[person].last().expect("one was opened").clone()
     }
@@ -112,7 +112,7 @@ fn start(connector: Connector, limits: HubLimits) -> Arc<Hub> {
     Hub::start(Implementation::new("hub", "0"), vec![connector], limits).expect("good names")
 }
 
-/// The hub as somebody's requests arrive there.
+/// The hub, with the principal of a user in each request.
 struct As(Arc<Hub>, Option<&'static str>);
 
 impl Service for As {
@@ -217,7 +217,7 @@ async fn who_has_not_signed_in_is_told_where() {
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_can_open_pages_goes_on_when_its_person_has_signed_in() {
-    // What the person answers, whether they then sign in, and what comes of the call.
+    // The columns: the answer of the user; the user then signs in; the result of the call.
     let table = [
         (ElicitAction::Accept, true, "hi"),
         (
@@ -363,7 +363,7 @@ async fn who_signs_in_anew_has_another_connection() {
     hub.signed_in("up", "ada").await;
     before.closed().await;
     assert_eq!((said(&ada, "up_echo").await.as_str(), accounts.opened("ada")), ("hi", 2));
-    // One that ends by itself is opened again, too.
+    // A connection that the upstream ended is opened again, too.
     accounts.last("ada").close().await;
     while accounts.opened("ada") == 2 {
         said(&ada, "up_echo").await;

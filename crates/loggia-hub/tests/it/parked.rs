@@ -215,7 +215,7 @@ async fn a_state_names_its_replica_and_another_replica_says_so() {
 
 #[tokio::test(start_paused = true)]
 async fn a_suspended_call_outlives_a_change_that_leaves_its_connector_alone() {
-    // What happens while the client thinks, and a part of the error; none where the call goes on.
+    // The change while the client thinks, and a part of the error; `None` if the call continues.
     for (change, expected) in [
         ("another is added", None),
         ("a tool is renamed", None),

@@ -47,7 +47,7 @@ async fn a_connector_that_hangs_is_refused_at_its_share_and_others_are_served() 
             assert_eq!(text(&answered), "hi", "{down} to {up}");
         }
         client.read_resource("good+note:///one").await.expect("a resource of the other");
-        // What was taken is given back.
+        // The used shares are returned.
         hanging.shutdown().await;
         let echo = async {
             loop {

@@ -1,4 +1,4 @@
-//! How connectors start, what stands in for those that are not there yet, and what is said of those that fail.
+//! The start of connectors: their lists before they are connected, and the errors of those that fail.
 
 use std::io::ErrorKind;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -28,7 +28,7 @@ fn gated(name: &str, upstream: &Arc<Upstream>) -> (Connector, watch::Sender<bool
             Ok(Opened::Client(builder.version(ERAS[0]).connect(service).await?))
         })
     };
-    // Nothing but the gate decides when it opens.
+    // Only the gate decides when it opens.
     (Connector::new(name, source).starts_process(true), open)
 }
 
@@ -321,7 +321,7 @@ async fn a_uri_belongs_to_the_first_connector_that_has_it_whoever_is_up() {
         StartingAndRemembered,
         StartingForTheFirstTime,
     }
-    // What reading the URI brings: a part of the text or of the error.
+    // The result of reading the URI: a part of the text or of the error.
     let cases = [
         (FirstIs::Up, SAME, "x://same says x://same"),
         (FirstIs::Up, "note:///by/second", "x://same says note:///by/second"),

@@ -1,4 +1,4 @@
-//! Schemas and values made to exhaust whoever checks them.
+//! Schemas and values that try to exhaust the validator.
 
 use std::fmt::Write as _;
 

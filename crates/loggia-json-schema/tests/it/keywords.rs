@@ -85,7 +85,7 @@ fn strings() {
     ]);
 }
 
-/// What ECMA-262 reads otherwise than the engines do; the other implementation does not always follow.
+/// Patterns with different meanings in ECMA-262 and in the engines; the other implementation is not always correct.
 #[test]
 fn patterns_are_read_as_ecma_262_does() {
     let rows = [

@@ -1,4 +1,4 @@
-//! What people and models read when a value is wrong.
+//! The messages for users and models when a value is wrong.
 
 use serde_json::{Value, json};
 

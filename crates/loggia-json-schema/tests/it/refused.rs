@@ -4,7 +4,7 @@ use loggia_json_schema::Validator;
 use loggia_wire::JsonObject;
 use serde_json::json;
 
-/// A tool of somebody else's is not lost for a pattern that only a backtracking engine can run.
+/// A tool of another party stays usable if its schema has a pattern that only a backtracking engine can run.
 #[test]
 fn foreign_patterns_are_left_unchecked_where_they_cannot_be_used() {
     let email = r"^(?!\.)[a-z.]+@[a-z.]+$";

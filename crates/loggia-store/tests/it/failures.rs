@@ -50,7 +50,7 @@ async fn a_database_that_cannot_be_used_is_named_with_the_next_step() {
 #[cfg(feature = "postgres")]
 #[tokio::test]
 async fn a_database_that_is_away_is_named_without_its_password() {
-    // Nothing listens at port 1.
+    // No server listens on port 1.
     let error = open("postgres://ada:s3cret@127.0.0.1:1/team").await.expect_err("it is away");
     let text = error.to_string();
     assert!(text.contains("PostgreSQL at 127.0.0.1:1/team") && !text.contains("s3cret"), "{text}");

@@ -24,7 +24,7 @@ async fn writer() {
     }
 }
 
-/// What was acknowledged is there, however the process ended.
+/// An acknowledged write is in the database, however the process ended.
 #[tokio::test]
 async fn what_was_written_survives_the_process() {
     for place in places("killed").await {
@@ -42,7 +42,7 @@ async fn what_was_written_survives_the_process() {
             let said = |line: String| line.rsplit_once("written ").and_then(|(_, n)| n.parse::<u64>().ok());
             let after = lines.by_ref().map(|line| line.unwrap()).filter_map(said).nth(2 + round * 3);
             child.kill().unwrap();
-            // What it said before it died counts too.
+            // The lines that it printed before it was killed count, too.
             let last = lines.map_while(Result::ok).filter_map(said).last().or(after).unwrap();
             child.wait().unwrap();
             let stored = place.vault().await.scope("ada", "files").load("token").await.unwrap().unwrap();

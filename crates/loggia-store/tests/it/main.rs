@@ -1,5 +1,5 @@
-//! What lasts, tested on every database there is: the same tests on SQLite, and on a PostgreSQL that the
-//! test command starts where it can be installed.
+//! Persistence, tested on every available database: the same tests on SQLite, and on a PostgreSQL that the test
+//! command starts if it can be installed.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "these are tests")]
 

@@ -1,5 +1,5 @@
-//! Two clients with one credential, on two connections to one database, against an authorization server that
-//! forgives nothing: whoever renews, the other one takes what was given, and the person is asked once.
+//! Two clients with one credential, on two connections to one database, and a strict authorization server: if one
+//! client renews the token, the other one uses the new token, and the user is asked once.
 
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -56,7 +56,7 @@ async fn credentials_are_kept_listed_and_forgotten() {
     }
 }
 
-/// What is on the disk tells nothing.
+/// The content of the disk reveals no secret.
 #[tokio::test]
 async fn secrets_are_not_in_the_file() {
     let place = places("disk").await.remove(0);

@@ -55,7 +55,7 @@ impl Official {
     }
 }
 
-/// What `validator` has against `value`.
+/// Returns the errors of `validator` for `value`.
 pub(crate) fn complaints(validator: &jsonschema::Validator, value: &Value) -> Vec<String> {
     validator.iter_errors(value).map(|e| format!("{} at {}", e, e.instance_path())).collect()
 }

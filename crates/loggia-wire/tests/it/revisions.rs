@@ -29,7 +29,7 @@ fn full_values_satisfy_each_revision() {
     assert!(checked > 100, "only {checked} values were checked");
 }
 
-/// What a revision does not name is not in what we write for it, however full the value was.
+/// A value with all members is written for a revision without the members that the revision does not have.
 #[test]
 fn members_of_later_revisions_are_absent() {
     let mut wrong = Vec::new();
@@ -162,7 +162,7 @@ proptest! {
         }
     }
 
-    /// What was written for a revision is read back and written again without change.
+    /// A value that was written for a revision can be read and written again without a change.
     #[test]
     fn writing_again_changes_nothing(seed: u64) {
         for sample in samples::all() {
@@ -176,7 +176,7 @@ proptest! {
         }
     }
 
-    /// Members that nobody defines survive, wherever the schema leaves room for them.
+    /// Unknown members are kept, wherever the schema allows them.
     #[test]
     fn unknown_members_survive(name in "[a-z]{3,8}X") {
         for sample in samples::all() {

@@ -9,7 +9,7 @@ use loggia_wire::{Id, Method, RawJson, Version};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-/// How a sample is read into the model and written for a revision.
+/// A sample: reads it into the model and writes it for a revision.
 pub(crate) struct Sample {
     /// The name of the official definition it must satisfy.
     pub(crate) definition: &'static str,
@@ -32,7 +32,7 @@ impl Sample {
         }
     }
 
-    /// Where an unknown member goes.
+    /// Returns the object to which an unknown member is added.
     pub(crate) fn payload_mut<'a>(&self, value: &'a mut Value) -> &'a mut Value {
         if self.full.get("method").is_some() { &mut value["params"] } else { value }
     }

@@ -1,5 +1,4 @@
-//! What a relay makes of a result when its two sides speak different revisions; error codes and `_meta` of
-//! each revision.
+//! The relay of a result between two revisions; the error codes and `_meta` of each revision.
 
 use std::sync::Arc;
 

@@ -125,7 +125,7 @@ mod tests {
     fn other_software_under_the_same_name_is_asked_again() {
         let (old, new) = (Version::V2025_11_25, Version::V2026_07_28);
         let software = |version: &str| Some(Implementation::new("server", version));
-        // What is agreed on in each opening, and what is remembered after the last.
+        // The revision of each opening, and the one that is remembered after the last.
         let cases = [
             ("the same", vec![(old, software("1")), (old, software("1"))], Some(old)),
             ("updated", vec![(old, software("1")), (old, software("2"))], None),

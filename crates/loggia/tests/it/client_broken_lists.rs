@@ -254,7 +254,8 @@ async fn a_server_that_describes_itself_without_end_is_refused() {
     for modern in [true, false] {
         let (target, mut peer) = Peer::pair();
         let limits = Limits { opening_bytes: 100, ..Limits::default() };
-        // It waits in vain for what a client says after the opening, and may notice that before this test ends.
+        // The server waits for a message after the opening that never comes, and may notice the end before this test
+        // ends.
         let serving = tokio::spawn(async move {
             match modern {
                 true => peer.open_modern().await,

@@ -98,7 +98,7 @@ async fn a_method_the_revision_lacks_is_not_sent() {
     assert!(pong.is_ok());
 }
 
-/// What ends a request, and what the server hears of it.
+/// The end of a request after a time limit, and the notification of the server.
 #[tokio::test(start_paused = true)]
 async fn silence_ends_a_request_and_the_server_is_told() {
     for modern in [true, false] {
@@ -437,7 +437,7 @@ async fn a_question_that_is_withdrawn_is_not_answered() {
     assert!(result.is_ok());
 }
 
-/// What a legacy server may ask at any time, and what it is answered.
+/// The requests that a legacy server may send at any time, and their answers.
 #[tokio::test(start_paused = true)]
 async fn questions_that_belong_to_no_call() {
     let (client, mut peer) = legacy().await;
@@ -474,7 +474,7 @@ async fn a_modern_server_that_asks_is_not_answered() {
     assert!(result.is_ok());
 }
 
-// What is told ------------------------------------------------------------------------------------------
+// Notifications -----------------------------------------------------------------------------------------
 
 #[tokio::test(start_paused = true)]
 async fn log_messages_go_to_the_call_and_to_the_client() {

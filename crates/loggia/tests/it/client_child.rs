@@ -42,9 +42,9 @@ async fn call(client: &Client, tool: &str) -> String {
     result.content[0].as_text().expect("text").to_owned()
 }
 
-/// Whether a process is there.
+/// Returns whether a process runs.
 fn runs(pid: &str) -> bool {
-    // A process that has ended but that nobody waited for still answers to `kill -0`.
+    // A process that has ended but was not waited for still answers to `kill -0`.
     let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let zombie = state.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z'));
     let there = Command::new("kill").args(["-0", pid]).stderr(std::process::Stdio::null()).status();
@@ -199,7 +199,7 @@ fn tempfile() -> std::path::PathBuf {
     folder
 }
 
-/// How long each step of stopping waits.
+/// The time of each step of stopping.
 const STEP: Duration = Duration::from_millis(200);
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! How many connections a client opens over HTTP, and what becomes of a request whose connection is closed.
+//! The number of connections that a client opens over HTTP, and a request whose connection is closed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -19,7 +19,7 @@ use crate::client_peer::discovered;
 #[cfg(feature = "tls")]
 use crate::http_server::fixture::Server;
 
-/// How the server ends the body of an answer.
+/// The end of the body of an answer.
 #[derive(Debug, Clone, Copy)]
 enum Form {
     Length,
@@ -27,7 +27,7 @@ enum Form {
     Close,
 }
 
-/// What it does with the connection then.
+/// The use of the connection after the answer.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Then {
     Keep,

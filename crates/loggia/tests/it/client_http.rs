@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::client_http_peer::{Heard, HttpPeer, Reply, event};
 use crate::client_peer::{discovered, initialized};
 
-/// What a server answers to a request.
+/// The answer of a server to a request.
 type Answers = fn(&Heard) -> Reply;
 
 /// A server of the modern era: answers the probe itself, the rest with `rest`.
@@ -118,7 +118,7 @@ async fn a_modern_request_repeats_itself_in_headers() {
     assert_eq!(peer.methods(), ["server/discover", "tools/list", "tools/call"]);
 }
 
-/// What a server that is not modern may answer to the probe, and what its version comes to.
+/// The answers of servers that are not modern to the probe, and the negotiated version.
 #[tokio::test]
 async fn eras() {
     let cases: Vec<(&str, Answers)> = vec![

@@ -268,7 +268,7 @@ async fn a_legacy_subscription() {
     let told = [subscription.next().await, subscription.next().await];
     assert_eq!(told, [Some(Change::Tools), Some(Change::Resource("a".to_owned()))]);
 
-    // The resource is given back when nobody wants it any more.
+    // The resource is unsubscribed when no subscription uses it.
     let (second, ()) = tokio::join!(client.listen(filter()), async {
         let request = peer.expect("resources/subscribe").await;
         peer.result(&request, json!({})).await;

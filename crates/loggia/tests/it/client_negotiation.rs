@@ -1,4 +1,4 @@
-//! Which revision a client speaks with which server: a table of servers and what comes of each.
+//! The revision that a client negotiates: a table of servers and results.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::client_peer::{Peer, discovered, initialized};
 
-/// What a server does when it is asked something.
+/// The reaction of a server to a request.
 #[derive(Clone)]
 enum Does {
     Silence,

@@ -249,7 +249,7 @@ async fn every_revision_over_every_transport() {
         let (told, mut heard) = mpsc::unbounded_channel();
         let count = client.call("count").on_progress(move |progress| _ = told.send(progress.progress)).send();
         assert_eq!(said(count.await), "counted", "{at}");
-        // Steps that nobody has read yet give way to the next.
+        // Notifications that were not read are replaced by later ones.
         while heard.recv().await.unwrap_or_else(|| panic!("{at}: no last step")) < 3.0 {}
 
         assert!(client.call_tool("panic", json!({})).await.is_err(), "{at}");

@@ -1,4 +1,4 @@
-//! Nothing outside the folder is read, written, listed or deleted, by whatever way.
+//! Nothing outside the folder is read, written, listed or deleted, through any path.
 
 #![cfg(unix)]
 
@@ -193,7 +193,7 @@ fn a_link_put_in_place_between_check_and_use_does_not_lead_out() {
         for n in 0..300 {
             results.push(files.read(&ReadRequest { path: "door/secret".into(), ..Default::default() }));
             let path = format!("door/new-{n}");
-            // Where these end up is looked at afterwards.
+            // The results are checked afterwards.
             let _ = files.write(&WriteRequest { path, content: b"x".to_vec(), ..Default::default() });
             let _ = files.delete(&DeleteRequest { path: "door/dir".into(), recursive: true });
         }

@@ -1,4 +1,4 @@
-//! What a model is told. Each message is read by somebody who cannot look at the folder.
+//! The messages for a model, which cannot look at the folder.
 
 use std::fmt::Display;
 use std::fmt::Write as _;

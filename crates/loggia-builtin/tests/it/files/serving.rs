@@ -179,7 +179,7 @@ async fn mistakes_are_told_to_the_model() {
     }
 }
 
-/// What the person answers, and what becomes of the directory.
+/// The answer of the user, and the effect on the directory.
 #[tokio::test]
 async fn a_person_is_asked_before_a_directory_goes() {
     for version in [Version::V2025_06_18, Version::V2025_11_25, Version::V2026_07_28] {
@@ -213,7 +213,7 @@ async fn a_person_is_asked_before_a_directory_goes() {
                 None => &[],
             };
             assert_eq!(*asked.lock().unwrap(), expected, "{version} {answer:?}");
-            // Nothing is lost with these, so nobody is asked.
+            // Nothing is lost here, so the user is not asked.
             for path in ["empty", "nothing"] {
                 call(&client, "delete", json!({ "path": path, "recursive": true })).await;
             }

@@ -96,7 +96,7 @@ mod tests {
         assert_eq!(polled(0), (1, 0));
         assert_eq!(polled(1), (2, 0));
         assert_eq!(polled(2), (3, 0));
-        // Who never has enough waits for the task's next turn.
+        // A future that wakes itself without end waits for the task's next turn.
         assert_eq!(polled(3), (3, 1));
         assert_eq!(polled(usize::MAX), (3, 1));
     }

@@ -151,7 +151,7 @@ mod tests {
             // The first look counts every process as new. A start makes a few more look like work.
             activity.worked();
             look_until(&mut activity, true, 100).await;
-            // What the child started ends with its input, of which the activity has a handle.
+            // The processes of the script end with their input, of which the activity has a handle.
             drop((activity, child.stdin.take()));
             if script.ends_with("kill $!") {
                 child.wait().await.expect("it ends");

@@ -1,4 +1,5 @@
-//! What browsers and their pages get, on every path and before every layer: Host and Origin checks, and CORS.
+//! The responses to browsers and their pages, on every path and before every layer: `Host` and `Origin` checks, and
+//! CORS.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 
-/// What the fixture's tools tell the test.
+/// The events that the fixture's tools report to the test.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Event {
     Started(String),

@@ -24,7 +24,7 @@ const LONG: usize = 64 << 10;
 struct Relaying {
     description: Arc<Description>,
     guard: std::sync::Mutex<Option<Arc<()>>>,
-    /// Whether the client is told something before the result.
+    /// True if the client gets a notification before the result.
     speaks: bool,
 }
 

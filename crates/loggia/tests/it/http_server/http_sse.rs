@@ -72,7 +72,7 @@ async fn a_connection() {
 
 #[tokio::test]
 async fn a_connection_ends_with_its_stream() {
-    // What runs when the client goes is given the time of a shutdown.
+    // Running requests have the time of a shutdown when the client closes its stream.
     let limits = Limits { drain: Duration::from_millis(20), ..Limits::default() };
     let mut server = Server::with(limits, |http| http.legacy_sse(true)).await;
     let (stream, messages) = connect(&server, "").await;

@@ -90,7 +90,7 @@ async fn what_needs_a_stream_says_so() {
     server.stop().await;
 }
 
-/// A client that reads JSON alone cannot come back for the answer, so it is not let go.
+/// A client that reads only JSON cannot get the answer later, so its connection stays open.
 #[tokio::test]
 async fn a_call_that_may_be_polled_for_is_answered_all_the_same() {
     let mut server = Server::start().await;

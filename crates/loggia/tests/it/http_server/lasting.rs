@@ -104,7 +104,7 @@ async fn a_version_without_chunks_gets_it_too() {
     server.stop().await;
 }
 
-/// What a client sends while it listens is for nobody, and its going away is noticed.
+/// Data that a client sends while it listens is ignored, and the end of its connection is noticed.
 #[tokio::test]
 async fn a_client_that_goes_away_makes_room() {
     let server = Server::with(Limits { streams: 1, ..Limits::default() }, |http| http).await;

@@ -330,7 +330,7 @@ async fn changes_on_the_stream_of_a_session() {
         (&updated["method"], &updated["params"]["uri"]),
         (&json!("notifications/resources/updated"), &json!("x://a"))
     );
-    // What changes while the client is away waits for it, once.
+    // Changes while the client is disconnected are sent later, once.
     let last = stream.last_event_id().expect("an id").to_owned();
     drop(stream);
     server.fixture.changes.resource("x://a");

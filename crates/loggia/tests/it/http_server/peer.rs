@@ -186,7 +186,7 @@ pub async fn call_tool(address: SocketAddr, name: &str, arguments: Value) -> Ans
     call_modern(address, "tools/call", json!({ "name": name, "arguments": arguments })).await
 }
 
-/// What a tool said.
+/// Returns the text of a tool's result.
 pub fn said(response: &Value) -> &str {
     response["result"]["content"][0]["text"].as_str().unwrap_or_else(|| panic!("no text in {response}"))
 }

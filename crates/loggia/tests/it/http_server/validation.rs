@@ -554,7 +554,7 @@ async fn servers_of_one_era() {
     check(
         &old_only,
         vec![
-            // Nothing that a client which probes could take for a modern server.
+            // These answers do not look like those of a modern server to a client that probes.
             case("a modern request", &listing, &list, 400, -32600),
             case("initialize", &[], &initialize, 200, 0),
         ],

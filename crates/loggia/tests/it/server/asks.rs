@@ -18,12 +18,12 @@ use serde_json::{Value, json};
 
 use super::harness::{BOTH, Caller, message};
 
-/// How often each thing was done, by every server of a test.
+/// The counts of all servers of a test.
 #[derive(Default)]
 struct Desk {
     runs: AtomicU64,
     orders: AtomicU64,
-    /// What asks change between two runs of one call.
+    /// A part of the questions that changes between two runs of one call.
     wording: Mutex<String>,
 }
 

@@ -11,7 +11,7 @@ use loggia::wire::jsonrpc::Id;
 use loggia::wire::{Method, RawJson, RequestMeta, RpcError, Version};
 use serde_json::{Value, json};
 
-/// How questions are answered, by their key and what they ask.
+/// Returns the answer to a question.
 pub type Answers = Arc<dyn Fn(&InputRequest) -> Value + Send + Sync>;
 
 /// Both eras: what holds for one holds for the other.
@@ -24,13 +24,13 @@ pub struct Caller {
     pub principal: Option<Principal>,
     pub meta: Value,
     pub answers: Answers,
-    /// What the server told while it answered.
+    /// The notifications of the server during the request.
     pub told: Mutex<Vec<ServerNotification>>,
-    /// How often the handler had to be asked again.
+    /// The number of times that the handler was run again.
     pub rounds: Mutex<usize>,
 }
 
-/// What a request came to, as JSON: the `result` or the `error` member.
+/// The outcome of a request, as JSON: the `result` or the `error` member.
 pub type Answered = Result<Value, Value>;
 
 impl Caller {

@@ -1,4 +1,4 @@
-//! What the attributes write is what a person would write.
+//! The attributes generate the code that a developer would write.
 
 use loggia::model::PromptMessage;
 use loggia::prelude::*;

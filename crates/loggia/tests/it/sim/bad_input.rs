@@ -1,5 +1,5 @@
-//! What a server on a byte stream answers to bytes that are no message, or not one it can serve: one table
-//! before `initialize`, one within a session. The connection survives all of it.
+//! The answers of a server on a byte stream to bytes that are not a message, or not one that it can serve: one table
+//! before `initialize`, one in a session. The connection always survives.
 
 use std::sync::Arc;
 
@@ -47,7 +47,7 @@ fn nested(depth: usize) -> String {
 /// Bytes, and the id (absent: `Null` in the table's `Option`) and code of the answer; `None`: no answer.
 type Row = (&'static str, Vec<u8>, Option<(Option<Value>, i64)>);
 
-/// What is answered alike whatever was said before.
+/// The messages with the same answer before and in a session.
 fn rows() -> Vec<Row> {
     let text = |text: &str| text.as_bytes().to_vec();
     let absent = |code| Some((None, code));

@@ -222,7 +222,7 @@ async fn a_question_that_nobody_answers_is_withdrawn() {
     let mut client = Client::session(Version::V2025_06_18).await;
     client.say(call(1, "ask")).await;
     let question = client.hear().await;
-    // Nothing else happens, so the clock moves on to the limit.
+    // Nothing else happens, so the clock advances to the limit.
     let withdrawn = client.hear().await;
     assert_eq!(withdrawn["params"]["requestId"], question["id"]);
     assert_eq!(client.hear().await["error"]["code"], -32603);

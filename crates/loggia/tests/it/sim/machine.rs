@@ -20,14 +20,14 @@ pub struct Machine {
     pub connection: DuplexConnection,
     pub server: Description,
     pub now: Instant,
-    /// What runs.
+    /// The running calls.
     pub calls: BTreeMap<CallKey, Request>,
     pub aborted: Vec<CallKey>,
     /// Streams to be reported open, oldest first.
     pub opening: VecDeque<(CallKey, SubscriptionFilter)>,
     pub unlistened: Vec<CallKey>,
     pub answers: BTreeMap<AskKey, Result<RawJson, RpcError>>,
-    /// What the client was sent and has not looked at.
+    /// The messages to the client that it has not read.
     pub sent: VecDeque<Value>,
     pub closed: bool,
 }

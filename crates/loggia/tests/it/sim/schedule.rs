@@ -77,7 +77,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What the client knows of a request it sent.
+/// The state of a request, as the client knows it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Open {
     Request,
@@ -168,7 +168,7 @@ impl World {
         self.hear();
     }
 
-    /// What the service does.
+    /// Executes a step of the service.
     fn serve(&mut self, step: Step) {
         let calls: Vec<CallKey> = self.machine.calls.keys().copied().collect();
         match step {
@@ -268,7 +268,7 @@ impl World {
         assert!(self.questions.len() <= MOST_ASKS, "no more is asked than may be");
     }
 
-    /// Whether this message makes sense to the client now.
+    /// Checks that the client may get this message now.
     fn judge(&mut self, message: &Value) {
         let id = message["id"].as_i64();
         let params = &message["params"];

@@ -17,7 +17,7 @@ use super::machine::{everything, form};
 #[derive(Default)]
 pub struct Script {
     pub changes: Changes,
-    /// How many calls were dropped before they ended.
+    /// The number of calls that were dropped before they ended.
     pub dropped: Arc<AtomicUsize>,
     pub started: Arc<AtomicUsize>,
 }
@@ -116,7 +116,7 @@ fn question(state: Option<String>) -> Reply {
     ServerResult::from(InputRequired { input_requests, request_state, ..InputRequired::default() }).into()
 }
 
-/// A relayed result that somebody wrote on several lines.
+/// A relayed result that is written on several lines.
 fn raw_with_lines(request: &Request) -> Reply {
     let text = "{\r\n  \"content\": [\n    { \"type\": \"text\", \"text\": \"a\\nb\" }\n  ],\n  \"resultType\": \"complete\"\n}";
     let result = RawJson::parse(text.as_bytes().to_vec()).expect("JSON");
