@@ -20,7 +20,7 @@ use crate::secret::Secret;
 
 /// The number of servers whose nonces are remembered.
 const MOST_NONCES: usize = 32;
-/// The maximum length of a nonce.
+/// The maximum length of a nonce, in bytes.
 const MOST_NONCE_BYTES: usize = 1024;
 /// The clock difference, in seconds, above which the clock counts as the reason for a refused proof.
 const CLOCK_SKEW: u64 = 5;

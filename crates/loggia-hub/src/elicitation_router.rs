@@ -41,7 +41,7 @@ pub(crate) struct ElicitationRouter {
     shared_channel: bool,
     /// In the order of arrival. Used only on shared channels, because elsewhere the stream names the call.
     calls: Mutex<Vec<Arc<ActiveCall>>>,
-    /// Tools that asked while they were the only call that could ask.
+    /// Tools that asked while theirs was the only call that could ask.
     known_askers: Mutex<HashSet<String>>,
 }
 

@@ -45,7 +45,7 @@ impl RenewalHistory {
         *count <= MOST_STEP_UPS
     }
 
-    /// Returns the failure of an attempt for a task that has waited since `waiting_since`, and so shares its result.
+    /// Returns the failure that a task shares: one after `waiting_since`, or less than [`FAILURE_MEMORY`] ago.
     pub(super) fn shared_failure(&self, waiting_since: Instant) -> Option<AuthError> {
         let (at, error) = self.failure.as_ref()?;
         (*at >= waiting_since || at.elapsed() < FAILURE_MEMORY).then(|| error.clone())

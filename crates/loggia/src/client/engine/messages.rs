@@ -231,7 +231,8 @@ impl Engine {
     }
 
     /// Drops the questions of `call`, which has ended: their answers are no longer needed. On a shared channel the
-    /// assignment of questions is a guess. So while other requests run, only the server cancels questions.
+    /// request of a question is a guess. So if another request may have asked, the questions are assigned to it, and
+    /// the server decides whether it needs the answers.
     pub(super) fn drop_asks_of(&mut self, call: i64) {
         let heir = if self.settings.own_streams { None } else { self.asked_by(None) };
         let asks: Vec<Id> =
