@@ -217,7 +217,7 @@ impl Connector {
     }
 
     /// Opens a connection for each user instead of a common one; the source is not used. Each user sees the lists of
-    /// the own connection, and a tool for signing in.
+    /// their own connection, and a tool for signing in.
     pub fn people(mut self, people: Arc<dyn People>) -> Connector {
         self.settings.people = Some(people);
         self

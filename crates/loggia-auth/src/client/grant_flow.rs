@@ -22,7 +22,7 @@ pub(super) struct GrantFlow {
 
 impl GrantFlow {
     /// Requests a token and saves it instead of the revision `expected`. Returns `None` if the grant type needs a
-    /// user. The caller holds the lease. caller holds the lease.
+    /// user. The caller holds the lease.
     pub(super) async fn request(
         &self,
         plan: TokenRequestPlan,

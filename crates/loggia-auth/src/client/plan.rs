@@ -21,7 +21,6 @@ pub(super) struct TokenRequestPlan {
 impl TokenRequestPlan {
     /// Plans a request with the scopes that a challenge demands. `earlier_scopes` were requested before; `current` is
     /// the current credential; `has_user` is true if a user consents to the scopes.
-    /// in use; `has_user` tells whether a user consents to the scopes.
     pub(super) async fn new(
         settings: &ClientSettings,
         challenge: &BearerChallenge,

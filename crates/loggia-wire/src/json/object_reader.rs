@@ -1,8 +1,9 @@
 //! [`ObjectReader`]: reads the members of an object into the fields of a value.
 //!
-//! Fields are filled in place and through `dyn` references, so one reader serves all types: it is compiled once,
-//! where a generic reader would be compiled for each type. Invariant: each member is read once, and reading ends at
-//! the first error. Invariant: a member is read once, and the first error ends the reading.
+//! Fields are filled in place and through `dyn` references, so one reader serves all types: it is compiled once. A
+//! generic reader would be compiled for each type.
+//!
+//! Invariant: a member is read once, and the first error ends the reading.
 
 use std::borrow::Cow;
 

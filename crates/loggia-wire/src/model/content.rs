@@ -47,7 +47,7 @@ impl ContentBlock {
         ContentBlock::ResourceLink(resource)
     }
 
-    /// Returns the text, if it is text.
+    /// Returns the text; `None` if the content is not text.
     pub fn as_text(&self) -> Option<&str> {
         match self {
             ContentBlock::Text(content) => Some(&content.text),

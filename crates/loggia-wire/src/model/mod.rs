@@ -1,9 +1,10 @@
-//! One neutral model of every type of every revision: the union of what they have. Which parts a revision
-//! lacks is not known here; [`crate::codec`] removes them from messages to a peer and supplies
-//! defaults in messages from a peer.
+//! The types of all revisions in one model, which has every member that any revision has.
 //!
-//! Members that no revision names survive a round trip in `extra`, where the specification's schema allows
-//! them. Unions without a tag are read by looking at their members, never by trying one type after another.
+//! The model does not know which members a revision lacks: [`crate::codec`] removes them from messages to a peer and
+//! supplies defaults in messages from a peer.
+//!
+//! If the specification's schema allows further members, unknown ones are kept in `extra` and written again. Unions
+//! without a tag are read by looking at their members, never by trying one type after another.
 
 mod annotations;
 mod capabilities;

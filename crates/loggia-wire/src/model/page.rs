@@ -41,7 +41,7 @@ pub enum CacheScope {
 }
 
 impl CacheHints {
-    /// Fresh for `ttl_ms` milliseconds.
+    /// Creates the hints of a result that is fresh for `ttl_ms` milliseconds.
     pub const fn new(ttl_ms: u64, cache_scope: CacheScope) -> CacheHints {
         CacheHints { ttl_ms: Some(ttl_ms), cache_scope: Some(cache_scope) }
     }

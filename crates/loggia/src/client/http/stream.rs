@@ -172,7 +172,7 @@ impl HttpRemote {
         Some(self.session_refused(request, Error::Rpc(error.clone()), id.is_some()))
     }
 
-    /// Reads the stream of a legacy session that belongs to no request, for messages that the server sends unasked.
+    /// Reads the stream of a legacy session that belongs to no request. The server sends messages of its own on it.
     /// Runs as long as the session. A server without such a stream answers 405.
     pub(super) async fn run_listener(&self) {
         let mut place = StreamPosition::default();
