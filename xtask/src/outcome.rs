@@ -12,7 +12,7 @@ pub(crate) struct Outcome {
     pub(crate) failed: usize,
     /// The messages of the failures.
     pub(crate) failures: Vec<String>,
-    /// Messages that are not failures, for example about what was left out.
+    /// Messages that are not failures, for example about omitted tests.
     pub(crate) notes: Vec<String>,
 }
 

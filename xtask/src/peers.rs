@@ -109,7 +109,7 @@ pub(crate) fn npm_file(path: &str) -> PathBuf {
     npm_dir().join("node_modules").join(path)
 }
 
-/// Returns the folder that holds the npm peers and our drivers for them.
+/// Returns the folder with the npm peers and our drivers for them.
 pub(crate) fn npm_dir() -> PathBuf {
     paths::work().join("npm")
 }

@@ -1,7 +1,7 @@
 //! Authorization for the Model Context Protocol: OAuth 2.1 and OpenID Connect for clients and servers.
 //!
-//! Each side is a feature over a common core. No feature is on by default, so a program compiles only the sides that
-//! it uses.
+//! Each side is a feature on top of a common core. No feature is on by default, so a program compiles only the sides
+//! that it uses.
 //!
 //! | feature | modules |
 //! |---|---|
@@ -9,7 +9,7 @@
 //! | `resource-server` | `resource`, `keys`: check the tokens and API keys of callers |
 //! | `authorization-server` | `server`: a small embedded authorization server; turns `resource-server` on, which checks its tokens |
 //!
-//! Invariant: the core imports no module of a feature, and no module imports one that imports it.
+//! Invariant: the core imports no module of a feature, and the imports of the modules have no cycle.
 
 // The core.
 pub mod clock;

@@ -318,8 +318,8 @@ impl RedirectListener {
         }
     }
 
-    /// Returns whether the request is for a loopback name, and not for a foreign name that resolves to this machine (DNS
-    /// rebinding).
+    /// Returns whether the request is for a loopback name, and not for a foreign name that resolves to this machine
+    /// (DNS rebinding).
     fn is_for_loopback(&self, request: &Request<Incoming>) -> bool {
         let host = request.headers().get(HOST).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let Some((name, port)) = host.rsplit_once(':') else { return false };

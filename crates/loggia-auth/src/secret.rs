@@ -1,7 +1,7 @@
 //! The type of all secret texts.
 //!
-//! A token in a log, an error or a trace can be stolen from there. Invariant: a secret cannot be formatted, is compared in
-//! constant time, and is wiped from memory when it is dropped.
+//! A token in a log, an error or a trace can be stolen from there. Invariant: a secret cannot be formatted, is
+//! compared in constant time, and is wiped from memory when it is dropped.
 
 use std::fmt;
 

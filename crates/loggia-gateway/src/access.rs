@@ -107,8 +107,8 @@ mod tests {
         loggia_connect::config_file::ConfigFile::parse(&text, file).expect("a configuration file").server
     }
 
-    /// Each case: the address, if any, and whether it is local; the public URL; what the program and the file say of
-    /// authorization; and the decision, `None` if a public URL is missing.
+    /// Each case: the address, if any, and whether it is local; the public URL; the settings of the program and of
+    /// the file for authorization; and the decision, `None` if a public URL is missing.
     #[test]
     fn authorization_is_on_where_other_machines_can_connect() {
         let (here, there) = (Some(("127.0.0.1:4000", true)), Some(("0.0.0.0:4000", false)));

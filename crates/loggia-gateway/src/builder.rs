@@ -83,7 +83,8 @@ impl GatewayBuilder {
         self
     }
 
-    /// Trusts `X-Forwarded-For` of proxies in these networks, so that each client behind them has a rate limit of its own.
+    /// Trusts `X-Forwarded-For` of proxies in these networks, so that each client behind them has a rate limit of its
+    /// own.
     pub fn trusted_proxies(mut self, networks: impl IntoIterator<Item = IpNetwork>) -> GatewayBuilder {
         self.options.trusted_proxies.extend(networks);
         self
@@ -107,7 +108,7 @@ impl GatewayBuilder {
     ///
     /// # Errors
     ///
-    /// [`GatewayError`](crate::GatewayError) where the configuration has no connector, or its folder does not exist.
+    /// [`GatewayError`](crate::GatewayError) if the configuration has no connector, or its folder does not exist.
     pub async fn build(self) -> Result<Gateway> {
         let GatewayBuilder { config, options } = self;
         let credentials = options.context.credentials();

@@ -19,7 +19,7 @@ pub enum GatewayError {
     ConfigFile(ConfigFileError),
     /// The configuration file has no connector that is enabled.
     NoConnectors(PathBuf),
-    /// The folder to serve does not exist, or is no folder.
+    /// The folder to serve does not exist, or is not a folder.
     NoFolder(PathBuf),
     /// A connector was added, and the configuration file has one of the same name.
     DuplicateConnector {

@@ -79,8 +79,8 @@ impl ListBounds {
         ListBounds { entries: limits.list_entries, limit, deadline: Instant::now() + limit }
     }
 
-    /// Reads one list, if it is wanted. The outer error means that the upstream cannot be reached. Servers that
-    /// declare `resources` may not support templates: that is no error.
+    /// Reads one list, if it is wanted. The outer error means that the upstream cannot be reached. A server that
+    /// declares `resources` need not support templates, so their absence is not an error.
     async fn read<T>(
         &self,
         wanted: bool,

@@ -330,7 +330,7 @@ mod tests {
     }
 
     proptest! {
-        /// Exposed name and upstream name are a bijection over what is listed, and what is hidden has no route.
+        /// Each listed name has one upstream name and the other way round, and a hidden component has no route.
         #[test]
         fn each_listed_tool_has_one_route_and_each_route_one_tool(
             spec in chain_spec(),

@@ -52,7 +52,7 @@ impl<'v> EvaluatedLocations<'v> {
         self.items.extend(other.items);
     }
 
-    /// Returns the work of merging this.
+    /// Returns the cost of merging these locations into others: the number of properties and items.
     pub(super) fn cost(&self) -> usize {
         self.properties.len() + self.items.len()
     }

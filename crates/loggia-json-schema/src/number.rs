@@ -113,8 +113,8 @@ fn decimal(number: &Number) -> (u128, i32) {
     (value, exponent - fraction.len() as i32)
 }
 
-/// Returns `value × 10^exponent mod modulus`. Both factors are below 2^64, except for extreme numbers of digits, for
-/// which the result saturates and is not a multiple.
+/// Returns `value × 10^exponent mod modulus`. If a product does not fit (only for numbers with an extreme number of
+/// digits), returns 1, so that the number is not a multiple.
 fn multiply_power(value: u128, exponent: u32, modulus: u128) -> u128 {
     let mut result = value;
     for _ in 0..exponent {

@@ -9,7 +9,7 @@ use regex_lite::{Regex, RegexBuilder};
 /// Sizes of compiled programs in bytes, and the work for one byte of input with a program of this size.
 const SIZES: [(usize, usize); 3] = [(2 << 10, 4), (8 << 10, 16), (64 << 10, 128)];
 
-/// The members of `\s` in ECMA-262; the engine knows only ASCII white space.
+/// The members of `\s` in ECMA-262; the engine supports only ASCII white space.
 const SPACE: &str =
     r"\t-\r\x20\u{a0}\u{1680}\u{2000}-\u{200a}\u{2028}\u{2029}\u{202f}\u{205f}\u{3000}\u{feff}";
 const NOT_SPACE: &str = r"\x00-\x08\x0e-\x1f\x21-\u{9f}\u{a1}-\u{167f}\u{1681}-\u{1fff}\u{200b}-\u{2027}\u{202a}-\u{202e}\u{2030}-\u{205e}\u{2060}-\u{2fff}\u{3001}-\u{fefe}\u{ff00}-\u{10ffff}";

@@ -90,13 +90,13 @@ pub fn json_schema(item: TokenStream) -> TokenStream {
 /// * A struct with named fields is an object, a field's name is its Rust name in camelCase. On a field:
 ///   `#[json(rename = "…")]`; `#[json(flatten)]` writes the fields of the field's type in its place.
 /// * An enum of variants without fields is a string: the variant's name in camelCase, or `#[json(rename = "…")]`.
-/// * An enum of variants with one field each has either `#[json(tag = "type")]`, and the member `type` holds the variant's
-///   name, or `#[json(read_with = "path")]`, whose function tells the variants apart by their members.
-/// * `#[json(write_with = "path")]` on the type: `path(&self) -> JsonRef<'_>` does it instead.
+/// * An enum of variants with one field each has either `#[json(tag = "type")]`, and the member `type` holds the
+///   variant's name, or `#[json(read_with = "path")]`, whose function tells the variants apart by their members.
+/// * `#[json(write_with = "path")]` on the type: the function `path(&self) -> JsonRef<'_>` writes it instead.
 ///
-/// A derive rather than a declarative macro, because it reads the fields where they are declared. It adds no time to a
-/// build of the SDK: `syn` is compiled for serde and tokio anyway, and this crate (3.4 s of CPU, its other macros included)
-/// while serde is.
+/// This is a derive and not a declarative macro, because a derive reads the fields where they are declared. It does
+/// not make a build of the SDK longer: serde and tokio need `syn` anyway, and this crate (3.4 s of CPU with all its
+/// macros) is compiled at the same time as serde.
 #[proc_macro_derive(ToJson, attributes(json))]
 pub fn to_json(item: TokenStream) -> TokenStream {
     json::expand(item.into(), json::to_json).into()

@@ -45,15 +45,15 @@ impl ErrorCode {
     pub const INVALID_PARAMS: ErrorCode = ErrorCode(-32602);
     /// The server failed.
     pub const INTERNAL_ERROR: ErrorCode = ErrorCode(-32603);
-    /// No such resource, in revisions up to 2025-11-25; [`Self::INVALID_PARAMS`] since.
+    /// The resource does not exist. Only up to 2025-11-25; later revisions use [`Self::INVALID_PARAMS`].
     pub const RESOURCE_NOT_FOUND: ErrorCode = ErrorCode(-32002);
     /// The user must open a URL first. Only in 2025-11-25.
     pub const URL_ELICITATION_REQUIRED: ErrorCode = ErrorCode(-32042);
-    /// Headers and body disagree (2026-07-28).
+    /// Headers and body differ (2026-07-28).
     pub const HEADER_MISMATCH: ErrorCode = ErrorCode(-32020);
     /// The client did not declare a capability that the request needs (2026-07-28).
     pub const MISSING_REQUIRED_CLIENT_CAPABILITY: ErrorCode = ErrorCode(-32021);
-    /// The server does not speak the request's version (2026-07-28).
+    /// The server does not support the request's version (2026-07-28).
     pub const UNSUPPORTED_PROTOCOL_VERSION: ErrorCode = ErrorCode(-32022);
 
     /// Returns whether only a modern server sends this code. A client that probes a server then does not fall back to
@@ -119,7 +119,7 @@ impl RpcError {
             .with_data(json!({ "uri": uri }))
     }
 
-    /// Creates the error `-32020`: headers and body disagree.
+    /// Creates the error `-32020`: headers and body differ.
     pub fn header_mismatch(message: impl Into<Cow<'static, str>>) -> RpcError {
         RpcError::new(ErrorCode::HEADER_MISMATCH, message)
     }

@@ -4,18 +4,19 @@
 //!
 //! Invariant: everything is a value or a function from values to values; no runtime, no I/O, no clock, no randomness.
 //!
-//! * [`version`]: the revisions as an enum, and the two eras they fall into.
+//! * [`version`]: the revisions as an enum, and the two eras that they belong to.
 //! * [`json`]: JSON below the protocol: scanning, values that are carried as text, reading and writing.
 //! * [`jsonrpc`]: the envelope, read once and written once; payloads stay raw ([`RawJson`]).
-//! * [`method`]: every method name, and in which revision it exists.
-//! * [`model`]: one neutral model of every type; [`codec`] takes it to and from each revision.
+//! * [`method`]: the method names, and the revisions that have them.
+//! * [`model`]: the types of all revisions in one model; [`codec`] converts it to and from each revision.
 //! * [`params`]: a request's params, and the members that route it.
 //! * [`meta`]: the `_meta` of a request; [`meta_key`]: the rules for its keys.
 //! * [`header`]: the HTTP headers that mirror the body.
-//! * [`text`]: text from outside, safe to show.
+//! * [`text`]: makes text from outside safe to show.
 //! * [`uri`]: resource URIs in a normal form, for access rules.
-//! * [`uri_template`]: URI templates, expanded and matched.
-//! * `reference`, with the feature of this name: the slow paths that tests and fuzz targets compare the fast ones with.
+//! * [`uri_template`]: expands and matches URI templates.
+//! * `reference`, with the feature of this name: simple and slow implementations, which tests and fuzz targets
+//!   compare with the fast ones.
 //! * [`error`]: the error codes of each revision.
 
 // The derives of `ToJson` and `FromJson` name the crate.

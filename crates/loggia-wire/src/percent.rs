@@ -9,7 +9,7 @@ use std::borrow::Cow;
 pub(crate) enum AllowedCharacters {
     /// The unreserved characters (RFC 3986, section 2.3).
     Unreserved,
-    /// Reserved characters and what is percent-encoded already, too.
+    /// Also the reserved characters, and sequences that are percent-encoded already.
     Reserved,
 }
 

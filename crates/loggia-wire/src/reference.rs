@@ -1,7 +1,7 @@
 //! The slow paths behind the fast ones, by a parser and a tree.
 //!
-//! The crate uses them for unusual texts. This module makes them public, with the feature `reference`, so that tests and
-//! fuzz targets can compare the fast paths with them.
+//! The crate uses them for unusual texts. This module makes them public, with the feature `reference`, so that tests
+//! and fuzz targets can compare the fast paths with them.
 
 use bytes::Bytes;
 

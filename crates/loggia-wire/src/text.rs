@@ -1,7 +1,7 @@
 //! Text from outside, made safe to show on a terminal, in a log or in an error.
 //!
-//! Names, messages and error output come from peers and may contain characters that move the cursor, reorder or hide other
-//! text. One function decides which characters these are, for all crates.
+//! Names, messages and error output come from peers and may contain characters that move the cursor, reorder or hide
+//! other text. One function decides which characters these are, for all crates.
 
 /// Returns whether a character can change more than its own place in a line: control characters (C0, C1), bidirectional
 /// controls, line separators, invisible characters and tags.

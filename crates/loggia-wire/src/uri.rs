@@ -1,5 +1,5 @@
-//! Resource URIs in a normal form (RFC 3986, section 6), so that an access rule and the server that opens the resource
-//! judge the same thing, however the URI is spelled.
+//! Resource URIs in a normal form (RFC 3986, section 6), so that an access rule applies to the same resource that the
+//! server opens, in every spelling of the URI.
 //!
 //! The form is coarser than the one of the RFC: repeated slashes count as one, the user name, the default port and the
 //! fragment are dropped, and `scheme://a/b` and `scheme:a/b` are the same. It is for comparing, not for sending. A
@@ -128,9 +128,9 @@ impl NormalUri {
         Ok(())
     }
 
-    /// Returns the URI with the letters of its path and query in one case, as file systems that ignore case compare names.
-    /// Variants of one letter (`ς` and `σ`, `ſ` and `s`) become equal too; the Unicode normalization forms of a text do
-    /// not.
+    /// Returns the URI with the letters of its path and query in one case, as file systems that ignore case compare
+    /// names. Variants of one letter (`ς` and `σ`, `ſ` and `s`) become equal too; the Unicode normalization forms of
+    /// a text do not.
     ///
     /// ```
     /// use loggia_wire::uri::NormalUri;
@@ -246,7 +246,7 @@ fn decode(segment: &str) -> Result<Cow<'_, str>, AmbiguousUri> {
     if text.contains(char::is_control) { Err(AmbiguousUri::BadEncoding) } else { Ok(Cow::Owned(text)) }
 }
 
-/// Decodes unreserved characters and encodes what a query may not hold (RFC 3986, section 3.4).
+/// Decodes unreserved characters, and encodes the characters that a query must not contain (RFC 3986, section 3.4).
 fn normal_query(query: &str) -> Result<String, AmbiguousUri> {
     let mut normal = String::with_capacity(query.len());
     for octet in octets(query) {
@@ -271,7 +271,7 @@ fn folded_query(query: &str) -> String {
     folded
 }
 
-/// Yields each octet that a text stands for, and whether it was percent-encoded.
+/// Yields each octet of a text after percent-decoding, and whether it was percent-encoded.
 fn octets(text: &str) -> impl Iterator<Item = Result<(u8, bool), AmbiguousUri>> + '_ {
     let mut rest = text.as_bytes();
     std::iter::from_fn(move || {

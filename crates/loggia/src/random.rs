@@ -11,9 +11,9 @@ pub(crate) fn try_random<const N: usize>() -> Option<[u8; N]> {
 
 /// Returns random bytes of the operating system.
 ///
-/// If the operating system has no randomness. If the program can continue without it, call [`try_random`].
+/// # Panics
 ///
-/// If the operating system has no randomness. Call [`try_random`] where the program can go on without it.
+/// If the operating system has no randomness. If the program can continue without it, call [`try_random`].
 pub(crate) fn random<const N: usize>() -> [u8; N] {
     try_random().expect("the operating system has randomness")
 }

@@ -21,7 +21,7 @@ impl Shutdown {
         Shutdown(Arc::default())
     }
 
-    /// Gives the order. Serving transports accept no more connections, let running requests finish within
+    /// Orders the shutdown. Serving transports accept no more connections, let running requests finish within
     /// [`Limits::drain`](crate::limits::Limits::drain), and return.
     pub fn begin(&self) {
         self.0.given.store(true, Ordering::Release);

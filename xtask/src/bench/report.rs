@@ -65,7 +65,8 @@ fn figure(value: f64) -> String {
     }
 }
 
-/// Writes both files. Their name has the day and the commit, and the rows if they are not all.
+/// Writes both files. Their names contain the day and the commit; if some rows were left out, also the names of the
+/// rows.
 pub(super) fn save(all: &[Measured], options: &Options, facts: &Value) -> Result<(), String> {
     let text = |key: &str| facts[key].as_str().unwrap_or_default().to_owned();
     let json = serde_json::to_string_pretty(&as_json(all, options, facts)).map_err(|e| e.to_string())?;

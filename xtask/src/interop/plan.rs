@@ -28,7 +28,7 @@ pub(crate) struct Plans(Value);
 pub(crate) struct Plan {
     /// The connector, if there is one.
     pub(crate) connector: Option<&'static str>,
-    /// True if the server speaks the modern revision.
+    /// True if the server supports the modern revision.
     pub(crate) modern: bool,
     /// The arguments and expected results, by operation.
     pub(crate) steps: Value,

@@ -181,7 +181,8 @@ pub(crate) fn start_hub(wire: Wire, connectors: &[(&str, Kind)], log: &str) -> R
     Ok(Running { target: json!({ "url": endpoint(address.port()) }), daemons })
 }
 
-/// Starts `loggia up` with the text of a `loggia.toml`, waits until it has tried every connector, and returns its address.
+/// Starts `loggia up` with the text of a `loggia.toml`, waits until it has tried every connector, and returns its
+/// address.
 pub(crate) fn start_gateway(
     config: &str,
     log: &str,

@@ -28,8 +28,8 @@ pub(super) struct CodeFlow {
 }
 
 impl CodeFlow {
-    /// Shows the page to the user and waits for the response. `expected` is the revision of the credential to replace. The
-    /// caller holds the lease.
+    /// Shows the page to the user and waits for the response. `expected` is the revision of the credential to
+    /// replace. The caller holds the lease.
     pub(super) async fn sign_in(
         &self,
         user_agent: &dyn UserAgent,

@@ -1,6 +1,8 @@
-//! The plan of a token request: the authorization server to ask, the scopes to ask for, and the key to bind the token to.
+//! The plan of a token request: the authorization server to ask, the scopes to ask for, and the key to bind the token
+//! to.
 //!
-//! All grant types need the same decisions. Invariant: scopes follow the "Scope Selection Strategy" of the specification.
+//! All grant types need the same decisions. Invariant: scopes follow the "Scope Selection Strategy" of the
+//! specification.
 
 use super::credential::Credential;
 use super::settings::{ClientSettings, DpopUse};

@@ -38,7 +38,7 @@ pub(super) enum RenewalReason {
     SignIn(BearerChallenge),
     /// The server refused the token.
     Refused(BearerChallenge),
-    /// The server wants more scopes.
+    /// The server requires more scopes.
     StepUp(BearerChallenge),
 }
 

@@ -1,5 +1,5 @@
-//! The challenge of a refusal: the `WWW-Authenticate` header (RFC 9110, section 11.6.1) with the parameters of RFC 6750,
-//! RFC 9449 and RFC 9728.
+//! The challenge of a refusal: the `WWW-Authenticate` header (RFC 9110, section 11.6.1) with the parameters of RFC
+//! 6750, RFC 9449 and RFC 9728.
 //!
 //! Servers write it in many ways, so the parser is lenient. Invariant: a parameter that occurs twice is ignored.
 
@@ -14,7 +14,7 @@ const MOST_BYTES: usize = 16 << 10;
 /// The parameters of a `WWW-Authenticate` challenge (RFC 6750, section 3).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BearerChallenge {
-    /// True if the server wants tokens that are bound to a key (RFC 9449).
+    /// True if the server requires tokens that are bound to a key (RFC 9449).
     pub dpop: bool,
     /// The URL of the resource metadata (RFC 9728).
     pub resource_metadata: Option<String>,
@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn challenges_are_read() {
         let metadata = "https://a.example/m";
-        // The headers, and what is read: DPoP, metadata, scope, error.
+        // The headers, and the values that are read: DPoP, metadata, scope, error.
         type Row<'t> = (&'t [&'t str], bool, Option<&'t str>, Option<&'t str>, Option<&'t str>);
         let table: &[Row<'_>] = &[
             (&[], false, None, None, None),

@@ -1,9 +1,9 @@
 //! Discovery of the authorization server of a protected server: the challenge in its refusal, its resource metadata
 //! (RFC 9728), and the metadata of the authorization server (RFC 8414, OpenID Connect Discovery).
 //!
-//! A client learns from it where to sign in. Invariant: the documents come from parties that are not trusted yet, so
-//! each is used only for its own subject: the resource must be the server in use, and the issuer must be the
-//! requested one.
+//! A client needs them to find the page where the user signs in. Invariant: the documents come from parties that are
+//! not trusted yet, so each is used only for its own subject: the resource must be the server in use, and the issuer
+//! must be the requested one.
 
 mod challenge;
 mod document;

@@ -89,8 +89,8 @@ fn checked(metadata: ResourceMetadata, server: &Url, url: &Url) -> Result<Resour
     Ok(metadata)
 }
 
-/// Returns whether a resource identifier covers a server: it is the same URL, or a prefix of the server's path (RFC 9728,
-/// section 3.3, widened as in draft-mcguinness-oauth-rfc9728bis, which servers with metadata at the root need).
+/// Returns whether a resource identifier covers a server: it is the same URL, or a prefix of the server's path (RFC
+/// 9728, section 3.3, widened as in draft-mcguinness-oauth-rfc9728bis, which servers with metadata at the root need).
 pub fn covers(resource: &str, server: &Url) -> bool {
     let Ok(url) = Url::parse(resource) else { return false };
     if url.fragment().is_some() || url.origin() != server.origin() || !url.origin().is_tuple() {

@@ -67,8 +67,8 @@ impl fmt::Debug for SingleSignOn {
 }
 
 impl SingleSignOn {
-    /// Creates a sign-in at a provider, stored in `store`. Without a [`user_agent`](SingleSignOn::user_agent) it only uses
-    /// and renews the stored sign-in.
+    /// Creates a sign-in at a provider, stored in `store`. Without a [`user_agent`](SingleSignOn::user_agent) it only
+    /// uses and renews the stored sign-in.
     pub fn new(
         provider: IdentityProvider,
         store: Arc<dyn TokenStore>,

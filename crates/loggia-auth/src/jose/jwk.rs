@@ -218,8 +218,8 @@ pub struct JwkSet {
 }
 
 impl JwkSet {
-    /// Parses a published set. Keys of unknown types and keys that are not for signatures are ignored (RFC 7517, section
-    /// 5).
+    /// Parses a published set. Keys of unknown types and keys that are not for signatures are ignored (RFC 7517,
+    /// section 5).
     pub fn parse(text: &[u8]) -> Result<JwkSet, JoseError> {
         #[derive(Deserialize)]
         struct RawJwkSet<'a> {

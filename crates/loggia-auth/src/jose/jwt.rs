@@ -82,8 +82,8 @@ impl<'a> Jwt<'a> {
         self.algorithm
     }
 
-    /// Checks the type of the token. The names are compared as in RFC 7515, section 4.1.9: case-insensitively, and with or
-    /// without `application/`.
+    /// Checks the type of the token. The names are compared as in RFC 7515, section 4.1.9: case-insensitively, and
+    /// with or without `application/`.
     pub fn expect_type(&self, expected: &str) -> Result<(), JoseError> {
         let typ = self.header.typ.as_deref().unwrap_or_default();
         let short = match typ.get(..12) {

@@ -1,7 +1,7 @@
 //! Static API keys, for scripts that cannot sign in.
 //!
-//! A key has scopes, may expire, and can be revoked. Invariant: only the digest of a key is stored, so the key is shown once,
-//! when it is created.
+//! A key has scopes, may expire, and can be revoked. Invariant: only the digest of a key is stored, so the key is
+//! shown once, when it is created.
 
 use std::collections::HashMap;
 use std::fmt;

@@ -86,8 +86,8 @@ impl ClientIdentity {
         self.named.iter().chain(&self.registered)
     }
 
-    /// Returns the document to publish at the URL of [`described_by`](ClientIdentity::described_by), with these redirect
-    /// URIs. Returns `None` without such a URL.
+    /// Returns the document to publish at the URL of [`described_by`](ClientIdentity::described_by), with these
+    /// redirect URIs. Returns `None` without such a URL.
     pub fn document(&self, redirect_uris: &[&str]) -> Option<Value> {
         let mut document = json!({
             "client_id": self.metadata_document.as_ref()?,

@@ -27,8 +27,8 @@ pub(super) struct PreregisteredClients<'a> {
 }
 
 impl PreregisteredClients<'_> {
-    /// Returns the preregistered client for an issuer: the one that the user names now, a configured one, or the one that
-    /// the user named at an earlier sign-in.
+    /// Returns the preregistered client for an issuer: the one that the user names now, a configured one, or the one
+    /// that the user named at an earlier sign-in.
     pub(super) async fn find(
         &self,
         server: &AuthorizationServerMetadata,
@@ -55,8 +55,8 @@ impl PreregisteredClients<'_> {
         }
     }
 
-    /// Saves a client that the user named, after a successful sign-in with it. A client with a key is not saved: its key
-    /// stays in its own file.
+    /// Saves a client that the user named, after a successful sign-in with it. A client with a key is not saved: its
+    /// key stays in its own file.
     pub(super) async fn save_named(&self, issuer: &str, client: &KnownClient) -> Result<(), AuthError> {
         if client.method == AuthMethod::PrivateKey {
             return Ok(());

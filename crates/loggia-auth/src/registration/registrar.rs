@@ -27,7 +27,8 @@ pub(crate) struct Registrar<'a> {
 }
 
 impl Registrar<'_> {
-    /// Returns the client for a sign-in with `redirect_uri`. Returns `None` if there is none and the user has to name one.
+    /// Returns the client for a sign-in with `redirect_uri`. Returns `None` if there is none and the user has to name
+    /// one.
     pub(crate) async fn client(
         &self,
         server: &AuthorizationServerMetadata,

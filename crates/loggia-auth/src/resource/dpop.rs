@@ -289,8 +289,8 @@ fn distance(one: SystemTime, other: SystemTime) -> Duration {
     one.duration_since(other).unwrap_or_else(|error| error.duration())
 }
 
-/// Compares the URL of a proof with a requested one, normalized, without query, fragment and a slash at the end (RFC 9449,
-/// section 4.3).
+/// Compares the URL of a proof with a requested one, normalized, without query, fragment and a slash at the end (RFC
+/// 9449, section 4.3).
 fn same_target(htu: &str, url: &Url) -> bool {
     let Ok(htu) = Url::parse(htu) else { return false };
     let plain = |url: &Url| url[..Position::AfterPath].trim_end_matches('/').to_owned();

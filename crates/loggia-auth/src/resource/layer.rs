@@ -170,7 +170,8 @@ impl RequestAuthorizer {
         introspection.check(token, issuer.name(), &audiences, now, resource.skew).await
     }
 
-    /// Checks the DPoP binding of a token (RFC 9449, section 7). A bound token needs a proof, and is never a bearer token.
+    /// Checks the DPoP binding of a token (RFC 9449, section 7). A bound token needs a proof, and is never a bearer
+    /// token.
     async fn check_binding(
         &self,
         scheme: TokenScheme,

@@ -1,11 +1,12 @@
 //! An OAuth 2.1 resource server as a `tower` layer around an HTTP endpoint of the SDK.
 //!
-//! The layer verifies the access token of each request, adds a [`Principal`](loggia::service::Principal) for handlers (`cx.principal()`), checks the
-//! scopes that the operation needs, publishes the metadata that tells clients the authorization servers (RFC 9728), and
-//! refuses requests with challenges that tell clients how to get access (RFC 6750, RFC 9449).
+//! The layer verifies the access token of each request, adds a [`Principal`](loggia::service::Principal) for handlers
+//! (`cx.principal()`), checks the scopes that the operation needs, publishes the metadata that tells clients the
+//! authorization servers (RFC 9728), and refuses requests with challenges that tell clients how to get access (RFC
+//! 6750, RFC 9449).
 //!
 //! The token ends at this layer: no service behind it sees the token, so none can pass it on.
-//! The token ends at this layer: no service behind it sees the token, so none can pass it on.
+//!
 //! ```no_run
 //! # async fn run(service: std::sync::Arc<dyn loggia::Service>) -> Result<(), Box<dyn std::error::Error>> {
 //! use std::sync::Arc;

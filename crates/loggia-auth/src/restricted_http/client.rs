@@ -21,8 +21,8 @@ use super::redirect::redirect;
 use super::request::{FetchRequest, FetchResponse};
 use super::resolver::{Resolver, SystemResolver};
 
-/// An HTTP client for URLs that another party chose: it follows a [`FetchPolicy`] on schemes, addresses, redirects and sizes.
-/// Cheap to clone; clones share their connections.
+/// An HTTP client for URLs that another party chose: it follows a [`FetchPolicy`] on schemes, addresses, redirects
+/// and sizes. Cheap to clone; clones share their connections.
 #[derive(Clone)]
 pub struct RestrictedHttpClient {
     policy: Arc<FetchPolicy>,

@@ -146,8 +146,8 @@ impl UsedAssertions {
         UsedAssertions { records, skew }
     }
 
-    /// Records an assertion until it expires. Returns an error for one that was used before, or that cannot be recorded:
-    /// without `jti`, with a long lifetime, or for several audiences.
+    /// Records an assertion until it expires. Returns an error for one that was used before, or that cannot be
+    /// recorded: without `jti`, with a long lifetime, or for several audiences.
     pub(super) async fn add(&self, kind: &str, claims: &Claims) -> Result<(), OAuthError> {
         let (Some(iss), Some(jti), Some(exp)) = (&claims.iss, &claims.jti, claims.exp) else {
             return Err(invalid("The assertion needs iss, jti and exp"));

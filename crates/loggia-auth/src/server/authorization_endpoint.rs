@@ -1,5 +1,5 @@
-//! The authorization endpoint (RFC 6749, section 3.1): the user signs in, decides, and is sent back to the client with a
-//! code or an error.
+//! The authorization endpoint (RFC 6749, section 3.1): the user signs in, decides, and is sent back to the client
+//! with a code or an error.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -286,7 +286,8 @@ mod tests {
         }
     }
 
-    /// Each line: the origin, the ticket and the decision of a form; the parameter of the redirect that has the outcome.
+    /// Each line: the origin, the ticket and the decision of a form; the parameter of the redirect that has the
+    /// outcome.
     #[tokio::test]
     async fn only_the_form_of_the_consent_page_decides() {
         const OURS: &str = "https://hub.example";

@@ -176,7 +176,7 @@ mod tests {
     const GOOD: &str = "client_id=cli&redirect_uri=http://127.0.0.1:50123/cb&response_type=code&state=s\
         &code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256";
 
-    /// Each line: what is replaced in a good request, and who learns of the error.
+    /// Each line: the changed part of a valid request, and the receiver of the error.
     #[tokio::test]
     async fn clients_learn_of_errors_only_at_an_address_that_is_certain() {
         let entered = vec![OAuthClient::new("cli", "The command line", ["http://127.0.0.1/cb"])];

@@ -166,7 +166,8 @@ impl AuthorizationServerBuilder {
         self
     }
 
-    /// Creates the server. Returns a configuration error for a wrong issuer, and without a resource or a sign-in method.
+    /// Creates the server. Returns a configuration error for a wrong issuer, and without a resource or a sign-in
+    /// method.
     pub fn build(self) -> Result<AuthorizationServer, AuthError> {
         let wrong = |what: &str| AuthError::Configuration(what.to_owned());
         let urls = Arc::new(ServerUrls::new(self.issuer)?);

@@ -41,7 +41,7 @@ pub(super) enum ClientCredential {
 }
 
 /// An OAuth client of the authorization server.
-// Field names and order are in records and in the digests of consents.
+// The field names and their order are part of records and of the digests of consents.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OAuthClient {
     pub(super) id: String,

@@ -2,8 +2,9 @@
 //! another product.
 //!
 //! It supports the authorization code grant with PKCE, refresh tokens with rotation, DPoP, and assertions of identity
-//! providers. Clients are entered by an administrator, described by a document at their identifier, or registered. Users
-//! sign in by a link that works once, or at their identity provider, and are asked before an unknown client gets a token.
+//! providers. Clients are entered by an administrator, described by a document at their identifier, or registered.
+//! Users sign in by a link that works once, or at their identity provider, and are asked before an unknown client
+//! gets a token.
 //!
 //! [`AuthorizationServer::layer`] answers the requests to the server's own paths and passes all others on.
 //!

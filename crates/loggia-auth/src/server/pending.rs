@@ -173,7 +173,7 @@ mod tests {
     /// A record's id, and the end of the address that it comes from.
     type AddedRecord = (&'static str, Option<u8>);
 
-    /// Each line: what is added, and what is left of all.
+    /// Each line: the added record, and the names of the records afterwards.
     #[tokio::test]
     async fn a_flood_takes_room_from_itself() {
         let table: [(&[AddedRecord], &[&str]); 4] = [

@@ -1,11 +1,12 @@
 //! Redirect URIs: decides which ones clients may register, and compares them with those of requests.
 //!
-//! A user is sent only to a URI that the client registered, compared exactly (OAuth 2.1, section 2.3.1). Only the port of
-//! a URI on the user's machine may differ, because a program there listens on any free port (RFC 8252, section 7.3).
+//! A user is sent only to a URI that the client registered, compared exactly (OAuth 2.1, section 2.3.1). Only the
+//! port of a URI on the user's machine may differ, because a program there listens on any free port (RFC 8252,
+//! section 7.3).
 
 use url::{Host, Url};
 
-/// Longest redirect URI, in bytes.
+/// The maximum length of a redirect URI, in bytes.
 const MAX_BYTES: usize = 2048;
 /// Programs whose scheme is not a domain name in reverse order, and the hosts of their redirect URIs. Other links of
 /// the same scheme have other effects: they open files, install MCP servers, or run commands.
@@ -139,8 +140,9 @@ pub(super) fn display(uri: &str) -> String {
     }
 }
 
-/// Returns the source for `form-action` in a page's policy, so that a browser follows the redirect after a form. A policy
-/// cannot name a host in brackets (Content Security Policy Level 3, section 2.3.1), so an IPv6 address gives a scheme.
+/// Returns the source for `form-action` in a page's policy, so that a browser follows the redirect after a form. A
+/// policy cannot name a host in brackets (Content Security Policy Level 3, section 2.3.1), so an IPv6 address gives a
+/// scheme.
 pub(super) fn policy_source(uri: &str) -> String {
     match Url::parse(uri) {
         Ok(url) if matches!(url.host(), Some(Host::Ipv6(_))) => format!("{}:", url.scheme()),

@@ -34,8 +34,8 @@ impl ReturnPages {
         ReturnPages { pending: PendingRecords::new(records.clone(), KIND, MAX_WAITING), records }
     }
 
-    /// Starts a sign-in for a page, given by path and query, and returns its identifier; `None` if too many sign-ins are
-    /// pending. The home page replaces an address outside this server.
+    /// Starts a sign-in for a page, given by path and query, and returns its identifier; `None` if too many sign-ins
+    /// are pending. The home page replaces an address outside this server.
     pub(super) async fn add(&self, path: &str, source: Option<IpAddr>) -> Result<Option<String>, AuthError> {
         let is_local = path.starts_with('/') && !path.starts_with("//") && !path.contains('\\');
         let page = ReturnPage { path: if is_local { path } else { "/" }.to_owned() };

@@ -256,7 +256,7 @@ mod tests {
     use super::super::stat::hash;
     use super::*;
 
-    /// A call that waits ends with its time or its caller, whatever the change under way does.
+    /// A waiting call ends at its time limit or with its caller, also if the running change does not end.
     #[test]
     fn the_wait_for_the_change_under_way_is_bounded() {
         let folder = tempfile::tempdir().unwrap();

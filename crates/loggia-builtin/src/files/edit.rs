@@ -31,7 +31,7 @@ const DIFF_TIME: Duration = Duration::from_millis(500);
 pub struct EditRequest {
     /// The file.
     pub path: String,
-    /// The changes. Each applies to what the one before left.
+    /// The changes. Each applies to the result of the previous one.
     pub edits: Vec<Edit>,
     /// True if the file is not changed, and only the diff is returned.
     pub dry_run: bool,

@@ -1,6 +1,6 @@
-//! The folder as an MCP server, written with the SDK as anybody would write one.
+//! The folder as an MCP server, written with the public API of the SDK.
 //!
-//! A read-only folder has no tools that change anything: what is not there need not be refused.
+//! A read-only folder has no tools that change files, so no call has to be refused.
 
 mod output;
 
@@ -19,7 +19,7 @@ use super::{
 };
 use output::ReadOutput;
 
-/// The most that is counted to tell a person what a deletion takes with it.
+/// The maximum number of entries that are counted for the question before a deletion.
 const MOST_COUNTED: usize = 10_000;
 
 /// The tools and resources of one folder.

@@ -93,8 +93,9 @@ impl UserAccounts {
         ConnectorAccounts { accounts: self.clone(), connector }
     }
 
-    /// Returns the name of a user in the vault. It is the subject of the sign-in at the gateway, which API keys have,
-    /// too; for users of another issuer it is issuer and subject, so that two users never have the same name.
+    /// Returns the name of a user in the vault: the subject of the sign-in at the gateway, which is also the subject
+    /// of an API key. For a user of another issuer it is issuer and subject, so that two users never have the same
+    /// name.
     fn owner(&self, issuer: Option<&str>, subject: &str) -> String {
         match issuer.filter(|issuer| *issuer != self.base && Some(*issuer) != self.same_issuer.as_deref()) {
             Some(issuer) => format!("{issuer} {subject}"),

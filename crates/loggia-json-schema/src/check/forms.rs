@@ -12,7 +12,7 @@ use super::{InstancePath, LocationSink, ValueChecker};
 const MAX_HOPS: usize = 8;
 
 impl<'c> ValueChecker<'c> {
-    /// Returns the number of `nodes` that match `value`; counts at most to `enough`.
+    /// Returns the number of `nodes` that match `value`. Stops counting at `enough`.
     pub(super) fn matching<'v>(
         &mut self,
         nodes: &[NodeId],

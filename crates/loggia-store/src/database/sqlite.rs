@@ -1,5 +1,5 @@
-//! SQLite, built in. One connection reads and writes, on blocking threads. It waits for other processes that use the same
-//! file.
+//! SQLite, built in. One connection reads and writes, on blocking threads. It waits for other processes that use the
+//! same file.
 
 use std::fs::OpenOptions;
 use std::path::Path;

@@ -84,8 +84,8 @@ impl MasterKeys {
         Secret::new(lines.join("\n"))
     }
 
-    /// Reads the keys of a file, and creates the file with a new key if it does not exist. Fails if other users can read
-    /// the file.
+    /// Reads the keys of a file, and creates the file with a new key if it does not exist. Fails if other users can
+    /// read the file.
     pub fn from_file(path: impl AsRef<Path>) -> Result<MasterKeys, StoreError> {
         let path = path.as_ref();
         match read(path) {

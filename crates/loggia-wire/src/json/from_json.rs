@@ -1,6 +1,7 @@
 //! Reading: [`FromJson`] fills a value from JSON text.
 //!
-//! A value is filled in place, so it can be read through a `dyn` reference, by code that is compiled once for all types.
+//! A value is filled in place, so it can be read through a `dyn` reference, by code that is compiled once for all
+//! types.
 //!
 //! Invariant: the text was accepted by a scanner or a parser before, so its syntax is not checked again.
 

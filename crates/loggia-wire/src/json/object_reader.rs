@@ -15,8 +15,8 @@ pub trait FieldsMut {
     fn read_fields(&mut self, object: &mut ObjectReader<'_>);
 }
 
-/// The members of an object while they are read into fields. The first error ends the reading; [`ObjectReader::read_into`]
-/// returns it.
+/// The members of an object while they are read into fields. The first error ends the reading;
+/// [`ObjectReader::read_into`] returns it.
 pub struct ObjectReader<'t> {
     members: RawObject<'t>,
     outcome: Result<(), DecodeError>,

@@ -1,4 +1,5 @@
-//! serde's traits for types with [`ToJson`] and [`FromJson`], so that programs can hold these types in types of their own.
+//! serde's traits for types with [`ToJson`] and [`FromJson`], so that programs can hold these types in types of their
+//! own.
 //!
 //! They serialize to every format, and deserialize only from JSON, because a value may keep its text. Serde writes
 //! JSON numbers inside a type in its own notation; [`RawJson::of`] and [`FromJson::from_json`] keep every byte.

@@ -1,4 +1,4 @@
-//! Resources: what a client can read by URI.
+//! Resources: content that a client reads by URI.
 
 use super::{Annotations, CacheHints, Extra, Icon, InputResponses, Meta, setters};
 use crate::json::{DecodeError, Fields, FieldsMut, FromJson, JsonRef, ObjectReader, RawObject, ToJson};

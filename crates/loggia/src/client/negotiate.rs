@@ -1,5 +1,5 @@
-//! The opening of a connection, as a machine without I/O: it says which question to ask, gets the answer, and says
-//! the next step.
+//! The opening of a connection, as a state machine without I/O: it returns a step, gets the outcome, and returns the
+//! next step.
 //!
 //! The rules are in the specification ("stdio" and "Streamable HTTP", sections "Backward Compatibility"): send
 //! `server/discover` first. An error that only a modern server sends means a modern server. Any other answer, or

@@ -184,7 +184,7 @@ impl Pair {
         }
     }
 
-    /// Does what both machines want done, until they want nothing.
+    /// Performs the actions of both machines, until there are none.
     fn perform(&mut self) {
         loop {
             if let Some(action) = self.server.poll_action() {
@@ -312,7 +312,7 @@ impl Pair {
         self.perform();
     }
 
-    /// The user repeats what was asked.
+    /// The user repeats the question.
     fn reply(&mut self, id: &Id) {
         let Some(question) = self.questions.remove(id) else { return };
         let answer = json!({ "action": "accept", "content": { "said": question["message"] } });

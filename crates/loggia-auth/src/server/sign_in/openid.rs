@@ -162,7 +162,8 @@ impl ProviderSignIn {
         Ok(self.pending.find(sign_in).await?.is_some() || self.return_pages.find(sign_in).await?.is_some())
     }
 
-    /// Exchanges the provider's code for an ID token, and returns its checked claims (OpenID Connect Core, section 3.1.3).
+    /// Exchanges the provider's code for an ID token, and returns its checked claims (OpenID Connect Core, section
+    /// 3.1.3).
     async fn redeem(&self, code: &str, request: &ProviderRequest) -> Result<Value, ProviderSignInError> {
         let id_token = self.fetch_id_token(code, &request.verifier).await;
         let expected = IdTokenRules {

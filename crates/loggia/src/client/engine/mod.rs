@@ -323,7 +323,7 @@ impl Engine {
         }
     }
 
-    /// Handles what is due at `now`.
+    /// Handles the timeouts that have expired at `now`.
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
         self.opening_timeout(now);
         while let Some((at, id)) = self.deadlines.first().copied().filter(|(at, _)| *at <= now) {

@@ -34,7 +34,7 @@ pub(crate) enum PostReply {
     Events(Box<EventStream>),
     /// A JSON-RPC error, which is the answer.
     Error(RpcError),
-    /// With HTTP+SSE the answer comes on the common stream.
+    /// The answer comes on the common stream instead (HTTP+SSE).
     Elsewhere,
 }
 

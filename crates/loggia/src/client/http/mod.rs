@@ -197,12 +197,13 @@ impl HttpLink {
         }
     }
 
-    /// Returns whether more messages may be sent. A server may ask quickly without reading the answers.
+    /// Returns whether more messages may be sent. A server may send many requests without reading the answers.
     pub(crate) fn has_room(&self) -> bool {
         self.tasks.len().saturating_sub(self.requests.len()) < HttpLink::ANSWERS
     }
 
-    /// Waits for a report. With `read` off or no room, waits only for room. Dropping the future loses nothing.
+    /// Waits for a report. If `read` is false or there is no room, waits only for room. Dropping the future loses
+    /// nothing.
     pub(crate) async fn next(&mut self, read: bool) -> Option<LinkEvent> {
         let had_room = self.has_room();
         loop {

@@ -97,7 +97,8 @@ mod tests {
     /// The real answers of servers, and what each means: `Some(true)` may have run.
     #[test]
     fn refusals_that_lose_the_session_are_told_from_others() {
-        // The status, the error, whether it has our id, whether there is Retry-After; and what it means.
+        // The status, the error, whether it has our id, whether there is Retry-After; and whether the session is
+        // lost.
         type Case = (u16, Option<(i64, &'static str)>, bool, bool, Option<bool>);
         let cases: &[Case] = &[
             // The specification.

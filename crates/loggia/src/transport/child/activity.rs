@@ -129,8 +129,8 @@ mod tests {
         command.spawn().expect("sh is there")
     }
 
-    /// Looks until `looks` in a row say `worked`. They must in the end: the test has no other limit than that of all
-    /// tests.
+    /// Looks until `looks` in a row return `worked`. Loops without a limit of its own: the time limit of all tests
+    /// ends it.
     async fn look_until(activity: &mut ChildActivity, worked: bool, looks: usize) {
         let mut in_a_row = 0;
         while in_a_row < looks {
@@ -148,7 +148,7 @@ mod tests {
             let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
             assert_eq!(lines.next_line().await.expect("a line").as_deref(), Some("ready"));
             let mut activity = ChildActivity::of(&child);
-            // The first look counts every process as new. A start makes a few more look like work.
+            // The first look counts every process as new. A start causes a few more looks that return work.
             activity.worked();
             look_until(&mut activity, true, 100).await;
             // The processes of the script end with their input, of which the activity has a handle.
