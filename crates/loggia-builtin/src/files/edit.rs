@@ -55,13 +55,13 @@ pub struct Edit {
 pub struct EditResult {
     /// The path, relative to the root of the folder.
     pub path: String,
-    /// Whether the file was changed; false for a dry run.
+    /// True if the file was changed; false for a dry run.
     pub applied: bool,
     /// The number of passages that were replaced.
     pub replaced: usize,
     /// The changes, as a unified diff.
     pub diff: String,
-    /// Stands for the new content, for `if_unchanged`.
+    /// The hash of the new content, for `if_unchanged`.
     pub hash: String,
 }
 

@@ -94,7 +94,7 @@ pub struct FileMatches {
 pub struct MatchLine {
     /// Its number, counted from 1.
     pub line: u64,
-    /// Whether it matches; otherwise it is context.
+    /// True if it matches; false if it is context.
     pub matched: bool,
     /// The line, or the piece of it around the match.
     pub text: String,

@@ -72,19 +72,19 @@ impl Folder {
     async fn list(
         &self,
         cx: &Cx,
-        /// The directory; the whole folder where it is left out
+        /// The directory; the whole folder if it is left out
         path: Option<String>,
         /// Number of levels to show; 1 by default
         #[arg(min = 1, max = 100)]
         depth: Option<usize>,
-        /// Whether to show names that begin with a dot
+        /// True to show names that begin with a dot
         hidden: Option<bool>,
-        /// Whether to show what .gitignore excludes
+        /// True to show paths that a .gitignore excludes
         ignored: Option<bool>,
-        /// Most entries to return
+        /// Maximum number of entries to return
         #[arg(min = 1, max = 1000)]
         limit: Option<usize>,
-        /// next_cursor of the page before
+        /// next_cursor of the previous page
         cursor: Option<String>,
     ) -> Result<Json<Listing>, ToolError> {
         let request = ListRequest {
@@ -106,18 +106,18 @@ impl Folder {
         cx: &Cx,
         /// The glob: * within a name, ** across directories, ? one character, [a-z], {one,two}
         glob: String,
-        /// The directory to search; the whole folder where it is left out
+        /// The directory to search; the whole folder if it is left out
         path: Option<String>,
-        /// Whether capital and small letters are the same
+        /// True to ignore upper and lower case
         ignore_case: Option<bool>,
-        /// Whether to look at names that begin with a dot
+        /// True to search names that begin with a dot
         hidden: Option<bool>,
-        /// Whether to look at what .gitignore excludes
+        /// True to search paths that a .gitignore excludes
         ignored: Option<bool>,
-        /// Most paths to return
+        /// Maximum number of paths to return
         #[arg(min = 1, max = 1000)]
         limit: Option<usize>,
-        /// next_cursor of the page before
+        /// next_cursor of the previous page
         cursor: Option<String>,
     ) -> Result<Json<Listing>, ToolError> {
         let request = FindRequest {
@@ -140,25 +140,25 @@ impl Folder {
         /// A regular expression (Rust syntax: no look-around, no back references)
         #[arg(min_length = 1)]
         pattern: String,
-        /// The file or directory to search; the whole folder where it is left out
+        /// The file or directory to search; the whole folder if it is left out
         path: Option<String>,
         /// Search only files that this glob matches, for example '*.rs'
         glob: Option<String>,
-        /// Whether the pattern is plain text
+        /// True if the pattern is plain text, not a regular expression
         literal: Option<bool>,
-        /// Whether capital and small letters are the same
+        /// True to ignore upper and lower case
         ignore_case: Option<bool>,
         /// Number of lines to show before and after each match
         #[arg(max = 20)]
         context: Option<usize>,
-        /// Whether to look at names that begin with a dot
+        /// True to search names that begin with a dot
         hidden: Option<bool>,
-        /// Whether to look at what .gitignore excludes
+        /// True to search paths that a .gitignore excludes
         ignored: Option<bool>,
-        /// Most matching lines to return; 200 by default
+        /// Maximum number of matching lines to return; 200 by default
         #[arg(min = 1, max = 1000)]
         limit: Option<usize>,
-        /// next_cursor of the search before
+        /// next_cursor of the previous search
         cursor: Option<String>,
     ) -> Result<Json<GrepResult>, ToolError> {
         let request = GrepRequest {
@@ -177,7 +177,7 @@ impl Folder {
     }
 
     /// Reads a file: all of it, some lines (first_line, line_count), the last lines (last_lines), or some bytes
-    /// (offset, length). Says how to read on where something was left out.
+    /// (offset, length). Says how to read on if something was left out.
     #[tool(title = "Read a file", read_only, open_world = false)]
     async fn read(
         &self,
@@ -195,10 +195,10 @@ impl Folder {
         offset: Option<u64>,
         /// Number of bytes to read
         length: Option<u64>,
-        /// Most bytes to return; 65536 by default
+        /// Maximum number of bytes to return; 65536 by default
         #[arg(min = 1)]
         max_bytes: Option<usize>,
-        /// Whether to begin each line with its number and a tab
+        /// True to begin each line with its number and a tab
         line_numbers: Option<bool>,
     ) -> Result<ReadOutput, ToolError> {
         let range = match (first_line.or(line_count), last_lines, offset.or(length)) {
@@ -216,7 +216,7 @@ impl Folder {
         self.run(cx, move |files| files.read(&request)).await.map(ReadOutput)
     }
 
-    /// Says what is at a path: kind, size, time of the last change, hash.
+    /// Returns the kind, size, time of the last change and hash of a path.
     #[tool(title = "Describe a path", read_only, open_world = false)]
     async fn stat(
         &self,
@@ -232,11 +232,11 @@ impl Folder {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Replacement {
-    /// The text as it is in the file, with enough of its neighbourhood to be unique
+    /// The text as it is in the file, with enough of the text around it to be unique
     old_text: String,
-    /// The text that takes its place
+    /// The new text
     new_text: String,
-    /// Whether to replace every occurrence
+    /// True to replace every occurrence
     #[serde(default)]
     replace_all: bool,
 }
@@ -246,7 +246,7 @@ struct Replacement {
 struct Directory {
     /// The path, relative to the folder
     path: String,
-    /// Whether it was not there before
+    /// True if it did not exist before
     created: bool,
 }
 
@@ -262,7 +262,7 @@ impl Folder {
         path: String,
         /// All of its new content
         content: String,
-        /// Whether a file that exists may be replaced
+        /// True if an existing file may be replaced
         overwrite: Option<bool>,
         /// Replace the file only if its hash, from read or stat, is still this
         if_unchanged: Option<String>,
@@ -285,7 +285,7 @@ impl Folder {
         /// The changes, in order
         #[arg(min_items = 1, max_items = 200)]
         edits: Vec<Replacement>,
-        /// Whether to show the difference and change nothing
+        /// True to show the diff and change nothing
         dry_run: Option<bool>,
         /// Edit the file only if its hash, from read or stat, is still this
         if_unchanged: Option<String>,
@@ -306,11 +306,11 @@ impl Folder {
     async fn rename(
         &self,
         cx: &Cx,
-        /// The present path
+        /// The current path
         from: String,
-        /// The whole new path
+        /// The complete new path
         to: String,
-        /// Whether a file that is there may be replaced
+        /// True if an existing file may be replaced
         overwrite: Option<bool>,
     ) -> Result<Json<Stat>, ToolError> {
         let overwrite = overwrite.unwrap_or_default();
@@ -338,14 +338,14 @@ impl Folder {
         Ok(Json(Directory { path, created }))
     }
 
-    /// Deletes a file, a symbolic link or an empty directory; with recursive, a directory and all that is in it.
+    /// Deletes a file, a symbolic link or an empty directory; with recursive, a directory and its content.
     #[tool(title = "Delete", destructive, idempotent, open_world = false)]
     async fn delete(
         &self,
         cx: &Cx,
         /// The path to delete
         path: String,
-        /// Whether to delete a directory with all that is in it
+        /// True to delete a directory with its content
         recursive: Option<bool>,
     ) -> Result<Json<DeleteResult>, ToolError> {
         let recursive = recursive.unwrap_or_default();

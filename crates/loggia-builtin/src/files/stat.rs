@@ -20,13 +20,13 @@ pub struct Stat {
     /// The size of a file in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
-    /// When it was last changed, in RFC 3339.
+    /// The time of the last change, in RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub modified: Option<String>,
-    /// The media type, where the name tells it.
+    /// The media type, if the name shows it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mime_type: Option<String>,
-    /// Stands for the content: it differs when the content does. Absent for very large files.
+    /// The hash of the content. Absent for very large files.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hash: Option<String>,
 }

@@ -28,11 +28,11 @@ pub struct WriteRequest {
 pub struct WriteResult {
     /// The path, relative to the root of the folder.
     pub path: String,
-    /// Whether there was no such file before.
+    /// True if the file did not exist before.
     pub created: bool,
     /// The size in bytes.
     pub size: u64,
-    /// Stands for the new content, for `if_unchanged`.
+    /// The hash of the new content, for `if_unchanged`.
     pub hash: String,
 }
 

@@ -17,7 +17,7 @@ use crate::files::{Content, ReadResult};
 /// The result of the tool `read`.
 pub(super) struct ReadOutput(pub(super) ReadResult);
 
-/// The structured form of it.
+/// The structured result of the tool `read`.
 #[derive(Serialize, JsonSchema)]
 struct ReadStructuredContent<'r> {
     /// The path, relative to the folder
@@ -26,7 +26,7 @@ struct ReadStructuredContent<'r> {
     mime_type: &'r str,
     /// The size of the whole file in bytes
     size: u64,
-    /// Stands for the whole file's content, for if_unchanged
+    /// The hash of the whole file's content, for if_unchanged
     #[serde(skip_serializing_if = "Option::is_none")]
     hash: Option<&'r str>,
     /// The first line in text
