@@ -72,7 +72,7 @@ impl Credentials {
     ///
     /// # Errors
     ///
-    /// [`AuthError`] if the URL is no server's, or the store cannot be read.
+    /// [`AuthError`] if the URL cannot be a server's, or the store cannot be read.
     pub async fn oauth(&self, url: &str) -> Result<OAuth, AuthError> {
         let source = self.token_source(url).await?;
         self.oauth_builder(url, source.as_ref(), None)?.build()
@@ -83,7 +83,7 @@ impl Credentials {
     ///
     /// # Errors
     ///
-    /// [`AuthError`] if the URL is no server's, or the store cannot be opened.
+    /// [`AuthError`] if the URL cannot be a server's, or the store cannot be opened.
     pub fn oauth_builder(
         &self,
         url: &str,
@@ -108,7 +108,7 @@ impl Credentials {
     ///
     /// # Errors
     ///
-    /// [`AuthError`] if the URL is no server's, or the store cannot be read.
+    /// [`AuthError`] if the URL cannot be a server's, or the store cannot be read.
     pub async fn token_source(&self, url: &str) -> Result<Option<TokenSource>, AuthError> {
         Ok(load_source(&self.store()?, &source_key(url)?).await?.map(|(source, _)| source))
     }
@@ -118,7 +118,7 @@ impl Credentials {
     ///
     /// # Errors
     ///
-    /// [`AuthError`] if the URL is no server's, the store cannot be written, or another process signs in there.
+    /// [`AuthError`] if the URL cannot be a server's, the store cannot be written, or another process signs in there.
     pub async fn keep_token_source(&self, url: &str, next: Option<&TokenSource>) -> Result<(), AuthError> {
         let (store, key) = (self.store()?, source_key(url)?);
         let before = load_source(&store, &key).await?;

@@ -99,7 +99,7 @@ impl GatewayServer {
     ///
     /// # Errors
     ///
-    /// [`GatewayError::Mcp`](crate::GatewayError::Mcp) where the transport failed.
+    /// [`GatewayError::Mcp`](crate::GatewayError::Mcp) if the transport failed.
     ///
     /// # Panics
     ///

@@ -136,7 +136,7 @@ mod tests {
     #[test]
     fn a_set_whose_names_could_be_confused_is_refused() {
         let renamed = |name: &str| connector(name).rename_tool("a", "x");
-        // The set, and a part of the error; none where the set is good.
+        // The set, and a part of the error; `None` if the set is valid.
         let cases: Vec<(Vec<Connector>, Option<&str>)> = vec![
             (vec![], None),
             (vec![connector("a"), connector("b")], None),

@@ -50,7 +50,7 @@ impl Pattern {
     }
 }
 
-/// Translates an ECMA-262 expression into the notation of the engine, where they differ.
+/// Translates the parts of an ECMA-262 expression that the engine writes differently.
 fn translate(source: &str) -> Result<String, String> {
     let mut out = String::with_capacity(source.len() + 8);
     let mut chars = source.chars().peekable();

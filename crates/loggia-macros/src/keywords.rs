@@ -15,7 +15,7 @@ pub(crate) fn calls(items: &AttributeItems) -> syn::Result<TokenStream> {
 
 fn call(item: &AttributeItem) -> syn::Result<TokenStream> {
     let keyword = match item.key.as_str() {
-        // These are read elsewhere.
+        // The callers read these two.
         "name" | "with" => return Ok(TokenStream::new()),
         "default" => return with_value(item, |value| quote!(.default_value(#value))),
         "description" => return with_value(item, |value| quote!(.description(#value))),

@@ -1,4 +1,4 @@
-//! A bare hyper handler.
+//! The server of the floor: a hyper handler without an MCP library.
 
 use std::convert::Infallible;
 use std::io;

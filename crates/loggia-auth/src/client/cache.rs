@@ -1,4 +1,4 @@
-//! The credential cache: the credential of one server as this process knows it, in front of the store.
+//! The credential cache: the credential of one server in the memory of this process, in front of the store.
 //!
 //! Other processes and replicas change the same record, so the cache reloads it periodically. Invariant: a new
 //! credential is saved in the store before it is in the cache.

@@ -5,7 +5,7 @@
 //!
 //! | object | task |
 //! |---|---|
-//! | `CredentialCache` | the credential as this process knows it, in front of the store |
+//! | `CredentialCache` | the credential in the memory of this process, in front of the store |
 //! | `Renewer` | decides when another token is needed, and by which flow |
 //! | `Refresher`, `CodeFlow`, `GrantFlow` | the flows: refresh token, authorization code, other grants |
 //! | `TokenRequestPlan` | authorization server, scopes and key of a new token |

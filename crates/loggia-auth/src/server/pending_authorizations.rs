@@ -34,7 +34,7 @@ pub(super) struct PendingAuthorization {
     /// `prompt=consent`: the user must be asked, even if the same was allowed before.
     #[serde(rename = "anew")]
     pub(super) prompt_consent: bool,
-    /// The session whose consent page is open, and the digest of a secret that only this page knows.
+    /// The session whose consent page is open, and the digest of a secret that only this page contains.
     #[serde(rename = "asked")]
     pub(super) consent_page: Option<(String, String)>,
 }

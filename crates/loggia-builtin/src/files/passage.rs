@@ -216,7 +216,7 @@ mod tests {
             // A CR LF is never cut in two.
             ("a\r\nb\r\n", "\nb", "b", "ab\r\n"),
             ("a\r\nb\r\n", "a\r", "a ", "a b\r\n"),
-            // Line ends that are written with a CR where the others are right are meant.
+            // The caller's line ends are used if they are exact and have a CR, or if only they change.
             ("a\nb\n", "a", "1\r\n2", "1\r\n2\nb\n"),
             ("a\r\nb\r\n", "a\r\nb", "a\nb", "a\nb\r\n"),
             ("a\nb\n", "a\nb\n", "a\r\nb\r\n", "a\r\nb\r\n"),

@@ -415,7 +415,7 @@ impl Folder {
         Ok(tokio::task::spawn_blocking(work).await?)
     }
 
-    /// The same, where the model is to read every error.
+    /// Runs `work`. Every error is a text for the model.
     async fn run<T: Send + 'static>(
         &self,
         cx: &Cx,
@@ -424,7 +424,7 @@ impl Folder {
         self.work(cx, work).await?.map_err(say)
     }
 
-    /// Asks the person before a directory goes with all that is in it, where the client can ask.
+    /// Asks the user before a directory is deleted with its content, if the client supports the question.
     async fn confirm(&self, cx: &Cx, path: &str) -> Result<(), ToolError> {
         let can_ask = cx.client_capabilities().elicitation.as_ref().is_some_and(|asks| asks.supports_form());
         if !can_ask {

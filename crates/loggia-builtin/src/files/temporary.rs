@@ -212,14 +212,14 @@ mod tests {
         }
     }
 
-    /// Only an administrator can give files away, so that others see nothing here but their own files.
+    /// Only an administrator can change the owner of a file. Other users test this only with their own files.
     #[test]
     fn the_owner_stays() {
         let folder = tempfile::tempdir().unwrap();
         let dir = Dir::open_ambient_dir(folder.path(), cap_std::ambient_authority()).unwrap();
         let file = folder.path().join("file");
         write(&file, "old").unwrap();
-        // Fails for everyone else; then the owner is the one who runs this.
+        // Fails for other users; then the owner is the user who runs the test.
         let _ = chown(&file, Some(65_534), Some(65_534));
         let before = metadata(&file).unwrap();
         let replaced = dir.symlink_metadata("file").unwrap();

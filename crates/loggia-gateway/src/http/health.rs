@@ -21,7 +21,7 @@ use serde_json::{Map, Value, json};
 pub(super) struct HealthChecks {
     hub: Arc<Hub>,
     shutdown: Shutdown,
-    /// True if every caller may know the connectors.
+    /// True if the response may name the connectors.
     names_connectors: bool,
 }
 

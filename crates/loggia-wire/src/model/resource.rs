@@ -31,7 +31,7 @@ pub struct Resource {
 }
 
 impl Resource {
-    /// Returns the resource at `uri`.
+    /// Creates a resource at `uri`.
     pub fn new(uri: impl Into<String>, name: impl Into<String>) -> Resource {
         Resource { uri: uri.into(), name: name.into(), ..Resource::default() }
     }
@@ -76,7 +76,7 @@ pub struct ResourceTemplate {
 }
 
 impl ResourceTemplate {
-    /// Returns the resources at `uri_template`.
+    /// Creates a template for the resources at `uri_template`.
     pub fn new(uri_template: impl Into<String>, name: impl Into<String>) -> ResourceTemplate {
         ResourceTemplate {
             uri_template: uri_template.into(),
@@ -145,7 +145,7 @@ impl ResourceContents {
         }
     }
 
-    /// Returns the text, where it is text.
+    /// Returns the text; `None` if the contents are bytes.
     pub fn as_text(&self) -> Option<&str> {
         match &self.body {
             ResourceBody::Text(text) => Some(text),

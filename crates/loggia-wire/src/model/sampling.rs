@@ -173,7 +173,7 @@ impl SamplingContent {
 }
 
 impl SamplingContentBlock {
-    /// Returns the text, where it is text.
+    /// Returns the text; `None` if the block is not text.
     pub fn as_text(&self) -> Option<&str> {
         match self {
             SamplingContentBlock::Text(text) => Some(&text.text),
