@@ -1,5 +1,5 @@
-//! The health of one upstream, as a machine without I/O: the supervisor reports events with their time, and asks for
-//! the next step.
+//! The health of one upstream, as a state machine without I/O: the supervisor reports events with their time, and
+//! asks for the next step.
 //!
 //! After a failure, the next attempt waits. The delay doubles with each failure and is randomized, so that many hubs
 //! do not connect to a recovering server at the same time. An upstream that fails again soon after it came up is not

@@ -13,7 +13,7 @@
 //!   `suspendable_call`, `suspended_calls`, `suspended_address`: calls of a legacy upstream that wait for the
 //!   answer of a modern client; `url_error`: an error that is a question.
 //!
-//! The snapshot that it reads is made by:
+//! These modules make the snapshot that a call reads:
 //!
 //! * `connector`: the description of a connector; `connector_set`: the rules for a set of them; `limits`: the bounds;
 //! * `transform`, `names`, `uris`: the names and URIs in the merged lists;
@@ -23,12 +23,12 @@
 //! * `upstream_set`: the current composition, its status and changes; `connector_manager`: the change of connectors
 //!   while the hub runs; `retirement`, `draining`: the end of a connector.
 //!
-//! Behind each connector:
+//! These modules are behind each connector:
 //!
 //! * `connector_handle`: one connector while the hub runs; `upstream`: one open connection; `upstream_client`,
 //!   `upstream_context`: the settings that all connections share; `clock`: the time; `supervisor`: the task that
-//!   keeps it connected; `health`: when it is tried again, as a machine without I/O; `retry`: whether another attempt
-//!   may help; `pace`: how many processes start at once;
+//!   keeps it connected; `health`: the time of the next attempt, as a state machine without I/O; `retry`: whether
+//!   another attempt may help; `pace`: the number of processes that start at the same time;
 //! * `upstream_lists`, `list_snapshot`, `list_entry`, `list_reader`, `listing`: its lists; `memory`: the lists of the
 //!   last run; `wanted_resources`, `resource_subscriptions`: the resources that clients subscribe to;
 //! * `status`, `report`: its state, for clients and for the administrator.

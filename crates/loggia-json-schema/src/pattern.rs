@@ -44,7 +44,7 @@ impl Pattern {
         &self.source
     }
 
-    /// Returns the work of matching a text of `length` bytes.
+    /// Returns the cost of matching a text of `length` bytes.
     pub(super) fn cost(&self, length: usize) -> usize {
         length.saturating_mul(self.weight) / 4
     }

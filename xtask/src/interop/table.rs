@@ -45,7 +45,7 @@ impl Row {
         !self.cells.values().any(|cell| matches!(cell, Cell::Failed(_) | Cell::NotReached))
     }
 
-    /// Returns the number of cells that apply.
+    /// Returns the outcome of the row: one test for each cell that applies.
     pub(super) fn into_outcome(self) -> Outcome {
         let mut outcome = Outcome::default();
         for (op, cell) in self.cells {

@@ -24,7 +24,7 @@ fn at(seconds: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(seconds)
 }
 
-/// Returns a token with a header of one's own, signed with nothing that counts.
+/// Returns a token with the given header and an invalid signature.
 fn forged(header: &Value, claims: &Value, signature: &str) -> String {
     format!("{}.{}.{signature}", encode(header.to_string()), encode(claims.to_string()))
 }
@@ -76,7 +76,7 @@ fn the_signature_of_the_rfc_is_right() {
     assert!(Jwt::parse(token).unwrap().verify(&key, &[Algorithm::EdDsa]).is_ok());
 }
 
-/// Each line is a way to pass off a token that was not signed with the issuer's key.
+/// Each line is a forged token, which was not signed with the issuer's key.
 #[test]
 fn forged_tokens_are_refused() {
     let key = key_for(Algorithm::Rs256);
@@ -243,7 +243,7 @@ async fn keys_are_fetched_again_but_not_too_often() {
     assert_eq!(ask(112 + 24 * 60 * 60, &kid(&second)).await, (false, 5), "but not for ever");
 }
 
-/// While an issuer is down, its tokens are not called wrong.
+/// If the keys of an issuer cannot be fetched, its tokens are not reported as invalid.
 #[tokio::test]
 async fn keys_that_cannot_be_had_are_not_the_tokens_fault() {
     let server = serve(|_| answer(500, "")).await;

@@ -279,7 +279,7 @@ impl ClientDriver {
         }
     }
 
-    /// Sets the log level of a new legacy session, which does not know the level of the previous one.
+    /// Sets the log level of a new legacy session, because it belongs to one session.
     fn announce_log_level(&mut self, facts: &ServerFacts) {
         let wanted = self.common.log_level().filter(|_| facts.capabilities.logging.is_some());
         if let Some(level) = wanted.filter(|_| !facts.version.is_modern()) {

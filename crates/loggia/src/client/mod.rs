@@ -16,7 +16,7 @@
 //! A [`Client`] is a handle to a task that owns one connection. The client negotiates the revision, opens a lost
 //! connection again, and cancels a request when its future is dropped.
 //!
-//! * `era`, `negotiate`: the negotiation of the revision; `engine`: one connection as a machine without I/O;
+//! * `era`, `negotiate`: the negotiation of the revision; `engine`: one connection as a state machine without I/O;
 //! * `driver`, `link`, `target`: the task, and the transport of its messages;
 //! * `direct`: requests to a modern server over HTTP, which need no task;
 //! * `request`, `typed`, `lists`, `call`: requests; `cache`: cached results; `listen`: changes;

@@ -1,5 +1,5 @@
-//! One connection to a server, as a machine without I/O: the pending requests and their deadlines, the questions of
-//! the server and their requests, and the opening before all of them.
+//! One connection to a server, as a state machine without I/O: the pending requests and their deadlines, the
+//! questions of the server and their requests, and the opening before all of them.
 //!
 //! The driver reports events ([`Engine::opened`], [`Engine::start`], [`Engine::handle`], [`Engine::handle_timeout`]
 //! at [`Engine::deadline`] …) and executes the results of [`Engine::poll`] and [`Engine::poll_transmit`], until both
@@ -93,7 +93,7 @@ pub(crate) struct OutgoingCall {
 /// The time limits of a request.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct CallTiming {
-    /// The time between signs of life: the request itself, its progress, its questions.
+    /// The longest time after the request, its last progress or its last question.
     pub idle: Option<Duration>,
     /// The time of the whole request, without the time in which the program answers questions.
     pub total: Option<Duration>,
@@ -133,7 +133,7 @@ pub(crate) enum EngineOutput {
     Lost(String),
 }
 
-/// The machine.
+/// The state machine.
 pub(crate) struct Engine {
     settings: EngineSettings,
     ids: RequestIds,

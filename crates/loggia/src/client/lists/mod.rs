@@ -68,7 +68,7 @@ pub(crate) trait ListPage: FromServerResult + Default {
     fn cursor(&mut self) -> &mut Option<String>;
     /// Returns the name or URI of an entry, which is unique in a list.
     fn key(entry: &Self::Entry) -> &str;
-    /// Learns from the entries, and may remove some of them.
+    /// Handles the entries before they are returned, and may remove some of them.
     fn learn(&mut self, _: &Client) {}
 }
 

@@ -34,7 +34,7 @@ pub(crate) struct StartSign {
     pub(crate) has_read_input: Option<bool>,
 }
 
-/// The deadlines of a child that has sent no message yet. A machine without I/O.
+/// The deadlines of a child that has sent no message yet. A state machine without I/O.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StartClock {
     limit: Duration,
