@@ -1,4 +1,4 @@
-//! One open upstream, in this process or elsewhere.
+//! One open upstream, in this process or in another.
 
 use std::ops::Deref;
 use std::sync::Arc;

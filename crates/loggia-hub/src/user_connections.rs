@@ -28,7 +28,7 @@ use crate::upstream_lists::UpstreamLists;
 
 /// The maximum number of attempts to open a connection whose user signs in meanwhile.
 const OPENINGS: usize = 3;
-/// The time during which lists no longer wait for an upstream that did not answer in time.
+/// The time after a timeout of an upstream during which lists do not wait for it.
 const RETRY: Duration = Duration::from_secs(30);
 
 /// The connections of one connector, by user.

@@ -307,7 +307,7 @@ impl RequestAuthorizer {
     }
 }
 
-/// Returns the token of a request and its scheme. Only the `Authorization` header can hold it.
+/// Returns the token of a request and its scheme. Only the `Authorization` header can contain it.
 fn credentials(headers: &HeaderMap) -> Result<(TokenScheme, &str), AccessRefusal> {
     let malformed = |why: &str| AccessRefusal::MalformedHeader(why.to_owned());
     let mut values = headers.get_all(AUTHORIZATION).iter();

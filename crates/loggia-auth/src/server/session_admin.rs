@@ -47,7 +47,7 @@ impl SessionAdmin {
     /// Signs a user out of all browsers and clients, and returns the number of both. A running server refuses their
     /// access tokens within ten seconds.
     pub async fn sign_out(&self, subject: &str) -> Result<usize, AuthError> {
-        // This is the order in which one creates the next: a session, a code, a token family.
+        // A session creates codes, and a code creates a token family. So they are ended in this order.
         let sessions = self.end_sessions(subject).await?;
         self.delete_codes(subject).await?;
         Ok(sessions + self.revoke_families(subject).await?)

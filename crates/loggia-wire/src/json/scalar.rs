@@ -108,7 +108,7 @@ impl ToJson for RawJson {
     }
 }
 
-/// A member of this type is present if it is `null`.
+/// A member of this type that is `null` counts as present.
 impl FromJson for RawJson {
     fn empty() -> RawJson {
         RawJson::null()

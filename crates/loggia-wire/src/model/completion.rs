@@ -171,7 +171,7 @@ impl Completion {
     /// The maximum number of values in one result (specification, "Completion Results").
     pub const MAX_VALUES: usize = 100;
 
-    /// Returns the first hundred of `values`, saying how many there were.
+    /// Creates proposals from the first hundred of `values`, with the number of all of them.
     pub fn of(values: impl IntoIterator<Item = impl Into<String>>) -> Completion {
         let mut values: Vec<String> = values.into_iter().map(Into::into).collect();
         let total = values.len();
