@@ -1,4 +1,4 @@
-//! What an administrator sees of keys and credentials as JSON: for commands, pages and the admin API. Invariant: no secret is
+//! API keys and credentials as JSON for the administrator: for commands, pages and the admin API. Invariant: no secret is
 //! in it, and scripts read it, so names stay.
 
 use loggia_auth::clock::seconds;

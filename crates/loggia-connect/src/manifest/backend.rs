@@ -49,7 +49,7 @@ impl ManifestBackendKind {
     }
 }
 
-/// A way to reach a system.
+/// A means to reach a system.
 #[derive(Debug, Clone)]
 pub struct ManifestBackend {
     /// The name, unique in the manifest.
