@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use loggia::client::content_file_name;
 use loggia::model::{
     CallToolResult, ContentBlock, GetPromptResult, ReadResourceResult, ResourceBody, ResourceContents, Role,
 };
@@ -30,39 +31,12 @@ impl<'a> Saving<'a> {
     fn save(&mut self, name: Option<&str>, mime_type: &str, data: &[u8]) -> Outcome<Option<PathBuf>> {
         let Some(folder) = self.folder else { return Ok(None) };
         self.count += 1;
-        let file = match name.and_then(file_name) {
-            Some(name) => name,
-            None => format!("content-{}.{}", self.count, extension(mime_type)),
-        };
-        let path = folder.join(file);
+        let path = folder.join(content_file_name(name, mime_type, self.count));
         let wrong =
             |error: std::io::Error| Failure::usage(format!("cannot write {}: {error}", path.display()));
         std::fs::create_dir_all(folder).map_err(wrong)?;
         std::fs::write(&path, data).map_err(wrong)?;
         Ok(Some(path))
-    }
-}
-
-/// The last part of a URI, if it can name a file. A server must not choose where we write: whatever could
-/// lead elsewhere is replaced.
-fn file_name(uri: &str) -> Option<String> {
-    let last = uri.split(['?', '#']).next()?.rsplit('/').next()?;
-    let safe = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') { c } else { '_' };
-    let name: String = last.chars().map(safe).take(120).collect();
-    (!name.is_empty() && !name.starts_with('.')).then_some(name)
-}
-
-fn extension(mime_type: &str) -> &str {
-    let kind = mime_type.split(';').next().unwrap_or_default().trim();
-    match kind {
-        "image/jpeg" => "jpg",
-        "image/svg+xml" => "svg",
-        "audio/mpeg" => "mp3",
-        "text/plain" => "txt",
-        other => match other.rsplit_once('/') {
-            Some((_, sub)) if sub.len() <= 8 && sub.bytes().all(|b| b.is_ascii_alphanumeric()) => sub,
-            _ => "bin",
-        },
     }
 }
 
@@ -183,39 +157,4 @@ fn saved(out: &mut String, mime_type: &str, length: usize, path: &Path) {
     // Writing into a String cannot fail.
     let _ =
         writeln!(out, "{} {DIM}({}, {}){DIM:#}", path.display(), one_line(mime_type), bytes(length as u64));
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_server_does_not_choose_where_files_go() {
-        for (uri, name) in [
-            ("file:///a/report.pdf", Some("report.pdf")),
-            ("https://x/y/z.png?size=1#top", Some("z.png")),
-            ("x:/../../etc/passwd", Some("passwd")),
-            ("x:/a/..", None),
-            ("x:/a/.bashrc", None),
-            ("x:a\\..\\b", Some("x_a_.._b")),
-            ("x:/a/", None),
-        ] {
-            assert_eq!(file_name(uri).as_deref(), name, "{uri}");
-        }
-    }
-
-    #[test]
-    fn extensions_follow_the_type() {
-        for (mime_type, expected) in [
-            ("image/png", "png"),
-            ("image/jpeg", "jpg"),
-            ("text/plain; charset=utf-8", "txt"),
-            ("application/x-very-long-name", "bin"),
-            ("../x", "x"),
-            ("a/../../b", "b"),
-            ("nonsense", "bin"),
-        ] {
-            assert_eq!(extension(mime_type), expected, "{mime_type}");
-        }
-    }
 }

@@ -20,7 +20,8 @@
 //! * `driver`, `link`, `target`: the task, and the transport of its messages;
 //! * `direct`: requests to a modern server over HTTP, which need no task;
 //! * `request`, `typed`, `lists`, `call`: requests; `cache`: cached results; `listen`: changes;
-//! * `unknown_content`: results with content of unknown types; `inspect`: the examination of a server;
+//! * `unknown_content`: results with content of unknown types; `content_file`: file names for content;
+//! * `inspect`: the examination of a server;
 //! * `handler`: the answers of the program to the server's questions; `form`: the fields of a form, for the user;
 //! * `argument_schema`, `argument_text`: the arguments of tools, for the user, and from texts.
 
@@ -31,6 +32,7 @@ mod builder;
 mod cache;
 mod call;
 mod command;
+mod content_file;
 #[cfg(feature = "http-client")]
 mod direct;
 mod driver;
@@ -77,6 +79,7 @@ pub use argument_text::TextArguments;
 pub use builder::ClientBuilder;
 pub use call::ToolCall;
 pub use command::NotificationSink;
+pub use content_file::content_file_name;
 pub use driver::Status;
 pub use engine::RawReply;
 pub use era::{EraMemory, KnownServer, Negotiation};
