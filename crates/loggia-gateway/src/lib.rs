@@ -80,5 +80,5 @@ pub use state::StateFolder;
 pub use status::{GatewayFilter, GatewayStatuses};
 pub use token_source::{PreregisteredClient, TokenSource};
 pub use user::os_user_name;
-pub use users::{EndedAccess, RevocationFailure, Users};
+pub use users::{EndedAccess, RemovedUser, RevocationFailure, Users};
 pub use vault::{VaultLocation, api_keys};

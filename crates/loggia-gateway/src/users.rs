@@ -38,6 +38,17 @@ pub struct EndedAccess {
     pub keys: usize,
 }
 
+/// The access and the credentials of a user that were removed.
+#[derive(Debug, Clone)]
+pub struct RemovedUser {
+    /// The access that was ended.
+    pub access: EndedAccess,
+    /// The credentials that were deleted.
+    pub credentials: Vec<VaultEntry>,
+    /// Those of them that could not be revoked.
+    pub failures: Vec<RevocationFailure>,
+}
+
 /// A credential that was deleted here, but could not be revoked at the server that issued it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RevocationFailure {
@@ -104,6 +115,19 @@ impl Users {
         let sign_ins = self.sessions().sign_out(owner).await?;
         let keys = api_keys(&self.vault).revoke_all(owner, SystemTime::now()).await?;
         Ok(EndedAccess { sign_ins, keys })
+    }
+
+    /// Ends all access of a user who leaves, and deletes their credentials. Sign-ins and keys end first, so that nothing new
+    /// begins meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// As [`Users::end_access`] and [`Users::forget`].
+    pub async fn remove(&self, owner: &str) -> Result<RemovedUser> {
+        let access = self.end_access(owner).await?;
+        let credentials = self.credentials(Some(owner)).await?;
+        let failures = self.forget(owner, &credentials).await?;
+        Ok(RemovedUser { access, credentials, failures })
     }
 
     /// Deletes credentials of a user, and revokes them at the servers that issued them. Returns those that could not be

@@ -44,7 +44,7 @@ async fn act(command: &AuthCommand, config: Option<&Path>, credentials: &Credent
         show(&report, output).map(|()| report.state)
     };
     match command {
-        AuthCommand::Login(args) => login(args, config, credentials).await,
+        AuthCommand::Login(args) => Box::pin(login(args, config, credentials)).await,
         AuthCommand::Status { target: Some(target), output } => {
             let state = report(credentials.report(&url(target)?).await, target, *output)?;
             outcome(state, target)

@@ -4,7 +4,9 @@
 use std::path::Path;
 use std::time::SystemTime;
 
-use loggia_gateway::{Credentials, EndedAccess, Users, VaultLocation, user_credential_json};
+use loggia_gateway::{
+    Credentials, EndedAccess, RemovedUser, RevocationFailure, Users, VaultLocation, user_credential_json,
+};
 use loggia_store::{CredentialKind, VaultEntry};
 use serde_json::{Value, json};
 
@@ -59,25 +61,23 @@ async fn list(users: &Users, output: OutputArg) -> Outcome {
     }
 }
 
-/// Ends everything of a person who leaves. Their sign-ins and keys end first, so that nothing new begins meanwhile.
 async fn remove(users: &Users, owner: &str, output: OutputArg) -> Outcome {
-    let access = users.end_access(owner).await?;
-    let entries = users.credentials(Some(owner)).await?;
-    if access.is_empty() && entries.is_empty() {
+    let RemovedUser { access, credentials, failures } = users.remove(owner).await?;
+    if access.is_empty() && credentials.is_empty() {
         return Err(Failure::usage(format!("there is no sign-in, API key or credential of {owner:?}"))
             .hint("`loggia auth people list` lists the users who have signed in"));
     }
-    forget_all(users, owner, &entries).await?;
+    warn(&failures);
     match output {
         OutputArg::Json => {
-            let forgotten = entries.iter().map(user_credential_json).collect::<Vec<_>>();
+            let forgotten = credentials.iter().map(user_credential_json).collect::<Vec<_>>();
             let EndedAccess { sign_ins, keys } = access;
             print_json(
                 &json!({ "owner": owner, "signedOut": sign_ins, "keysRevoked": keys, "forgotten": forgotten }),
             )
         }
         OutputArg::Human => {
-            Ok(out::print(signed_out(&access, owner) + &entries.iter().map(line).collect::<String>())?)
+            Ok(out::print(signed_out(&access, owner) + &credentials.iter().map(line).collect::<String>())?)
         }
     }
 }
@@ -113,7 +113,7 @@ async fn forget(users: &Users, owner: &str, connector: Option<&str>, output: Out
         return Err(Failure::usage(format!("there is no such credential of {owner:?}"))
             .hint("`loggia auth people list` lists the users and their credentials"));
     }
-    forget_all(users, owner, &entries).await?;
+    warn(&users.forget(owner, &entries).await?);
     match output {
         OutputArg::Json => {
             print_json(&json!({ "forgotten": entries.iter().map(user_credential_json).collect::<Vec<_>>() }))
@@ -122,16 +122,14 @@ async fn forget(users: &Users, owner: &str, connector: Option<&str>, output: Out
     }
 }
 
-/// Deletes credentials of a user, and warns of those that stay valid at the servers that issued them.
-async fn forget_all(users: &Users, owner: &str, entries: &[VaultEntry]) -> Outcome {
-    for failure in users.forget(owner, entries).await? {
+/// Warns of deleted credentials that stay valid at the servers that issued them.
+fn warn(failures: &[RevocationFailure]) {
+    for RevocationFailure { connector, reason } in failures {
+        let reason = one_line(reason);
         out::note(format!(
-            "{WARN}{}: deleted here, but not revoked at the server: {}{WARN:#}",
-            failure.connector,
-            one_line(&failure.reason)
+            "{WARN}{connector}: deleted here, but not revoked at the server: {reason}{WARN:#}"
         ));
     }
-    Ok(())
 }
 
 fn kind(kind: CredentialKind) -> &'static str {
