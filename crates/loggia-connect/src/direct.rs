@@ -26,8 +26,8 @@ use loggia_openapi::{OperationClass, ResponseLimits};
 
 use crate::filter::FilterLimits;
 use crate::manifest::{
-    ConnectorManifest, ConnectorValues, HealthCall, HealthCheck, ManifestBackend, ManifestTransport,
-    MissingValue,
+    BackendValueError, ConnectorManifest, ConnectorValues, HealthCall, HealthCheck, ManifestBackend,
+    ManifestTransport, MissingValue, resolved_url,
 };
 use crate::openapi::{HttpSender, send};
 
@@ -60,10 +60,8 @@ struct ApiConnection {
 pub enum ManifestApiError {
     /// The backend is an MCP server.
     NotDirect,
-    /// A value is missing.
-    Missing(MissingValue),
-    /// A value makes a URL or a header that cannot be used. The text names it, and quotes no value.
-    Value(String),
+    /// A value is missing, or does not fit.
+    Value(BackendValueError),
     /// A tool cannot be served.
     Tool {
         /// Its name.
@@ -75,7 +73,13 @@ pub enum ManifestApiError {
 
 impl From<MissingValue> for ManifestApiError {
     fn from(missing: MissingValue) -> ManifestApiError {
-        ManifestApiError::Missing(missing)
+        ManifestApiError::Value(missing.into())
+    }
+}
+
+impl From<BackendValueError> for ManifestApiError {
+    fn from(error: BackendValueError) -> ManifestApiError {
+        ManifestApiError::Value(error)
     }
 }
 
@@ -91,21 +95,22 @@ impl ManifestApi {
             ManifestTransport::GraphQl(api) => (Some(&api.url), &api.headers),
             _ => return Err(ManifestApiError::NotDirect),
         };
-        let wrong =
-            |name: &str| ManifestApiError::Value(format!("the values of the connector make no valid {name}"));
-        let url = url.ok_or_else(|| wrong("base_url"))?;
-        let base_url: Uri = values.text(url)?.expose().parse().map_err(|_| wrong("base_url"))?;
-        if !matches!(base_url.scheme_str(), Some("http" | "https"))
-            || base_url.host().is_none_or(str::is_empty)
-        {
-            return Err(wrong("base_url"));
-        }
+        backend.check_credential(values)?;
+        let wrong = |key: &str, reason| BackendValueError::Key { key: key.to_owned(), reason };
+        let url = url.ok_or_else(|| wrong("base_url", "it is missing"))?;
+        let base_url: Uri = resolved_url(url, "base_url", values)?
+            .expose()
+            .parse()
+            .map_err(|_| wrong("base_url", "it is no URL"))?;
         let mut all = HeaderMap::new();
         for (name, value) in headers {
+            let key = format!("headers.{name}");
             let mut header = HeaderValue::from_str(values.text(value)?.expose())
-                .map_err(|_| wrong(&format!("header {name}")))?;
+                .map_err(|_| wrong(&key, "it has characters that no header can hold"))?;
             header.set_sensitive(value.as_plain().is_none());
-            all.insert(HeaderName::try_from(name.as_str()).map_err(|_| wrong("name of a header"))?, header);
+            let name =
+                HeaderName::try_from(name.as_str()).map_err(|_| wrong(&key, "it is no name of a header"))?;
+            all.insert(name, header);
         }
         let default = ResponseLimits::default();
         let connection = ApiConnection {
@@ -276,8 +281,7 @@ impl fmt::Display for ManifestApiError {
             ManifestApiError::NotDirect => {
                 f.write_str("the backend is an MCP server, which has its own tools")
             }
-            ManifestApiError::Missing(missing) => missing.fmt(f),
-            ManifestApiError::Value(reason) => f.write_str(reason),
+            ManifestApiError::Value(error) => error.fmt(f),
             ManifestApiError::Tool { name, reason } => {
                 write!(f, "the tool {name} cannot be served: {reason}")
             }

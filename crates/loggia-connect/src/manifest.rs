@@ -32,6 +32,7 @@ mod limits;
 mod read;
 mod read_backend;
 mod read_tool;
+mod resolve;
 mod schema;
 mod search;
 mod source;
@@ -54,6 +55,8 @@ pub use backend::{
 pub use config_field::{ConfigChoice, ConfigField, ConfigFieldType};
 pub use directory::{DirectoryNotice, ManifestDirectory, ManifestEntry, ManifestOrigin, embedded};
 pub use limits::{BackendLimits, RequestRate};
+pub(crate) use resolve::resolved_url;
+pub use resolve::{BackendValueError, BundleProgram, ResolvedBackend};
 pub use schema::schema;
 pub use text::ManifestText;
 pub(crate) use tool::path_variables;

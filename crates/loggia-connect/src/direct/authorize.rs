@@ -1,13 +1,10 @@
 //! The credential of requests, at the place that the manifest names.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::Request;
 use loggia_openapi::{ArgumentError, CredentialPlace, SecurityScheme};
 
-use super::ManifestApiError;
-use crate::manifest::{AuthClass, ConnectorValues, ManifestBackend, RequestPlace};
+use crate::manifest::{BackendValueError, ConnectorValues, ManifestBackend, RequestPlace};
 use crate::secret::Secret;
 
 /// The credential of requests.
@@ -21,24 +18,9 @@ impl RequestCredential {
     pub(super) fn of(
         backend: &ManifestBackend,
         values: &ConnectorValues,
-    ) -> Result<Option<RequestCredential>, ManifestApiError> {
-        let auth = &backend.auth;
-        if auth.class == AuthClass::None && values.credential().is_none() {
-            return Ok(None);
-        }
-        let credential = values.needed_credential()?;
-        let is_authorization =
-            auth.place == RequestPlace::Header && auth.place_name().eq_ignore_ascii_case("Authorization");
-        let value = match &auth.value {
-            Some(text) => values.text(text)?,
-            None if auth.class == AuthClass::Basic => {
-                Secret::new(format!("Basic {}", STANDARD.encode(credential.expose())))
-            }
-            None if is_authorization => Secret::new(format!("Bearer {}", credential.expose())),
-            None => credential.clone(),
-        };
-        let name = auth.place_name().to_owned();
-        let place = match auth.place {
+    ) -> Result<Option<RequestCredential>, BackendValueError> {
+        let Some((name, value)) = backend.sent_credential(values)? else { return Ok(None) };
+        let place = match backend.auth.place {
             RequestPlace::Header => CredentialPlace::Header(name),
             RequestPlace::Query => CredentialPlace::Query(name),
             RequestPlace::Cookie => CredentialPlace::Cookie(name),

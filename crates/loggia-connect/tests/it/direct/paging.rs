@@ -23,11 +23,14 @@ fn linked(next: &str) -> Response<Bytes> {
     response.header("content-type", "application/json").body(Bytes::from_static(b"[1]")).unwrap()
 }
 
+/// The paging, the request, inputs, the arguments, the response; then the URL and the body of the request, and the next cursor.
+type PagingCase =
+    (&'static str, &'static str, &'static str, Value, Response<Bytes>, &'static str, Option<&'static str>);
+
 #[tokio::test]
 async fn styles_of_paging() {
-    // The paging, the request, the arguments; then the request's first and last line, and the next cursor.
     let get = "GET /a";
-    let table: [(&str, &str, &str, Value, Response<Bytes>, &str, Option<&str>); 14] = [
+    let table: [PagingCase; 14] = [
         (
             r#"{ cursor = "after", next = ".next" }"#,
             get,

@@ -2,6 +2,7 @@
 
 mod directory;
 mod problems;
+mod resolve;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
