@@ -3,6 +3,7 @@
 mod directory;
 mod problems;
 mod resolve;
+mod vendors;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
