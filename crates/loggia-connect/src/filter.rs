@@ -17,7 +17,7 @@ use jaq_core::{Compiler, Ctx, Vars, unwrap_valr};
 use jaq_json::Val;
 use loggia::wire::RawJson;
 
-use instrument::{check, functions, instrument};
+use instrument::{check, functions, instrument, needed};
 use meter::{Meter, MeterData, MeteredFilter, OutputText};
 
 use crate::problem::nearest;
@@ -91,9 +91,11 @@ impl JsonFilter {
             FilterSyntaxError(format!("{expected} is expected{}", place(text, found)))
         })?;
         check(&term).map_err(FilterSyntaxError)?;
-        let main = parse::Def { name: MAIN, args: Vec::new(), body: instrument(term) };
-        let library = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs());
+        let library: Vec<_> = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs()).collect();
+        let needed = needed(&term, &library);
+        let library = library.into_iter().filter(|def| needed.contains(def.name));
         let library = library.map(|def| parse::Def { body: instrument(def.body), ..def });
+        let main = parse::Def { name: MAIN, args: Vec::new(), body: instrument(term) };
         let arena = Arena::default();
         let modules = Loader::new(library.chain([main]))
             .load(&arena, File { code: MAIN, path: () })

@@ -15,17 +15,17 @@ pub(super) fn complete(
     fixed: &Map<String, Value>,
 ) -> Result<Map<String, Value>, String> {
     let is_known = |name: &str| {
-        tool.inputs.iter().any(|input| input.name == name) || (tool.paging.is_some() && name == CURSOR)
+        tool.open_inputs().any(|input| input.name == name) || (tool.paging.is_some() && name == CURSOR)
     };
     if let Some(unknown) = given.keys().find(|name| !is_known(name)) {
-        let mut names: Vec<&str> = tool.inputs.iter().map(|input| input.name.as_str()).collect();
+        let mut names: Vec<&str> = tool.open_inputs().map(|input| input.name.as_str()).collect();
         names.extend(tool.paging.as_ref().map(|_| CURSOR));
         let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
         return Err(format!("{} takes no argument {unknown:?}; it takes {known}", tool.name));
     }
     // A model writes null for an argument that it leaves out.
     let mut arguments: Map<String, Value> = given.into_iter().filter(|(_, value)| !value.is_null()).collect();
-    for input in &tool.inputs {
+    for input in tool.open_inputs() {
         let default = defaults.get(&input.name).or_else(|| input.schema.get("default"));
         if let Some(default) = default.filter(|_| !arguments.contains_key(&input.name)) {
             arguments.insert(input.name.clone(), default.clone());

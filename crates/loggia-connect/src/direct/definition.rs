@@ -40,7 +40,7 @@ pub(crate) fn annotations(tool: &ManifestTool) -> ToolAnnotations {
 /// Writes the schema of the arguments, in the order of the manifest.
 fn input_schema(tool: &ManifestTool) -> JsonObject {
     let mut properties = JsonObject::default();
-    for input in &tool.inputs {
+    for input in tool.open_inputs() {
         let mut schema =
             if is_file(tool, &input.schema) { file(&input.schema) } else { input.schema.clone() };
         if let Some(default) = tool.defaults.get(&input.name).filter(|default| !has_placeholder(default)) {
@@ -53,7 +53,7 @@ fn input_schema(tool: &ManifestTool) -> JsonObject {
             .insert(CURSOR, super::raw(&json!({ "type": "string", "description": CURSOR_DESCRIPTION })));
     }
     let required: Vec<&str> =
-        tool.inputs.iter().filter(|input| input.is_required).map(|input| input.name.as_str()).collect();
+        tool.open_inputs().filter(|input| input.is_required).map(|input| input.name.as_str()).collect();
     let mut schema = JsonObject::default();
     schema.insert("type", super::raw(&json!("object")));
     schema.insert("properties", properties.to_raw());

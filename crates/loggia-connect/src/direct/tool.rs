@@ -129,7 +129,8 @@ impl ApiTool {
                 wire.push((input.place, input.wire_name.clone(), value.clone()));
             }
         }
-        for (name, value) in &self.fixed {
+        let has_input = |name: &str| self.tool.inputs.iter().any(|input| input.name == name);
+        for (name, value) in self.fixed.iter().filter(|(name, _)| !has_input(name)) {
             wire.push((default_place(&self.request, name), name.clone(), value.clone()));
         }
         self.add_page(&mut wire, &mut page);
@@ -305,7 +306,8 @@ fn parameters(tool: &ManifestTool, request: &ToolRequest, fixed: &Map<String, Va
         })
         .collect();
     let paging = tool.paging.iter().flat_map(|paging| std::iter::once(&paging.cursor).chain(&paging.size));
-    for name in fixed.keys().chain(paging).filter(|_| tool.graphql.is_none()) {
+    let fixed = fixed.keys().filter(|name| !tool.inputs.iter().any(|input| input.name == **name));
+    for name in fixed.chain(paging).filter(|_| tool.graphql.is_none()) {
         if !parameters.iter().any(|known| known.name == *name) {
             parameters.push(WireParameter {
                 place: default_place(request, name),

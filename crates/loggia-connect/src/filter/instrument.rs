@@ -3,6 +3,8 @@
 //! jaq runs a filter without a bound of its own. Invariant: each loop of an instrumented filter counts, and each value
 //! that an operator builds is weighed.
 
+use std::collections::HashSet;
+
 use jaq_core::load::lex::StrPart;
 use jaq_core::load::parse::{BinaryOp, Def, Pattern, Term};
 use jaq_core::ops::Math;
@@ -184,6 +186,37 @@ pub(super) fn check(term: &Term<&str>) -> Result<(), String> {
         }
     });
     result
+}
+
+/// Functions that the instrumentation and jaq itself call.
+const ALWAYS_NEEDED: [&str; 5] = ["first", "empty", "tostring", "error", "not"];
+
+/// Returns the names of the definitions that a filter needs. The whole library would take most of the time to compile.
+pub(super) fn needed<'s>(term: &Term<&'s str>, library: &[Def<&'s str>]) -> HashSet<&'s str> {
+    let mut names: HashSet<&'s str> = ALWAYS_NEEDED.into_iter().collect();
+    let mut open: Vec<&'s str> = ALWAYS_NEEDED.to_vec();
+    calls(term, &mut |name| open.push(name));
+    while let Some(name) = open.pop() {
+        let definitions = library.iter().filter(|def| def.name == name);
+        if names.insert(name) || ALWAYS_NEEDED.contains(&name) {
+            definitions.for_each(|def| {
+                calls(&def.body, &mut |inner| {
+                    if !names.contains(inner) {
+                        open.push(inner);
+                    }
+                });
+            });
+        }
+    }
+    names
+}
+
+fn calls<'s>(term: &Term<&'s str>, visit: &mut dyn FnMut(&'s str)) {
+    match term {
+        Term::Call(name, _) | Term::Str(Some(name), _) => visit(name),
+        _ => {}
+    }
+    each_part(term, &mut |part| calls(part, visit));
 }
 
 fn each_part<'t, 's>(term: &'t Term<&'s str>, visit: &mut dyn FnMut(&'t Term<&'s str>)) {

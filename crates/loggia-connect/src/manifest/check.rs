@@ -214,12 +214,6 @@ fn inputs(tool: &ManifestTool, table: &TableReader<'_>, problems: &mut ManifestP
         if tool.paging.is_some() && input.name == CURSOR {
             problems.add::<()>(&span, "a paged tool has the argument cursor already; take it out");
         }
-        if tool.fixed.contains_key(&input.name) {
-            problems.add::<()>(
-                &span,
-                "this argument is fixed, so callers cannot give it: take one of the two out",
-            );
-        }
     }
     let names: Vec<&str> = tool.inputs.iter().map(|input| input.name.as_str()).collect();
     for ((name, span), _) in table.entries("defaults") {

@@ -307,7 +307,11 @@ pub(super) static TOOL: TableFormat = TableFormat {
         key("enabled", Boolean, "Whether it is served. Default: true; false for destructive tools."),
         key("confirm", Boolean, "Whether the user is asked before each call."),
         key("defer", Boolean, "Whether it is left out of the first list of tools, and found by search."),
-        key("fixed", Map(&Any), "Arguments that callers neither see nor set."),
+        key(
+            "fixed",
+            Map(&Any),
+            "Arguments that callers neither see nor set. An input of the same name says where one goes.",
+        ),
         key("rename", Map(&Text), "The caller's name of an argument = the server's name.").of(UPSTREAM),
         key("defaults", Map(&Any), "Arguments where the caller gives none."),
         key("result", Filter, "jq over the JSON result."),

@@ -237,8 +237,8 @@ fn health(table: &TableReader<'_>, problems: &mut ManifestProblems<'_>) -> Optio
         (Some(name), None) => HealthCall::Tool { name, arguments: object(table, "arguments") },
         (None, Some(request)) => {
             let (method, path) = request_of(request)?;
-            if method != Method::GET {
-                return problems.add(&table.span_of("request"), "a health check reads: write GET");
+            if method != Method::GET && method != Method::POST {
+                return problems.add(&table.span_of("request"), "a health check reads: write GET or POST");
             }
             HealthCall::Request { method, path }
         }

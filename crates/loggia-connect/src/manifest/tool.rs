@@ -151,6 +151,13 @@ pub enum InputPlace {
     Variable,
 }
 
+impl ManifestTool {
+    /// Returns the arguments that callers give: those that are not fixed.
+    pub fn open_inputs(&self) -> impl Iterator<Item = &ToolInput> {
+        self.inputs.iter().filter(|input| !self.fixed.contains_key(&input.name))
+    }
+}
+
 impl InputPlace {
     pub(super) fn from_name(name: &str) -> Option<InputPlace> {
         let places =

@@ -110,7 +110,7 @@ fn has_parameter(operation: &Operation, place: &str, name: &str) -> bool {
 
 /// Makes arguments of the schemas of a tool: all of them, or those that are required.
 fn examples(tool: &ManifestTool, all: bool) -> Map<String, Value> {
-    let chosen = tool.inputs.iter().filter(|input| all || input.is_required);
+    let chosen = tool.open_inputs().filter(|input| all || input.is_required);
     let mut arguments: Map<String, Value> =
         chosen.map(|input| (input.name.clone(), example(&input.schema))).collect();
     if all && tool.paging.is_some() {
