@@ -32,6 +32,7 @@ mod limits;
 mod read;
 mod read_backend;
 mod read_tool;
+mod read_value;
 mod resolve;
 mod schema;
 mod search;

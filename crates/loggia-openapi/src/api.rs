@@ -208,7 +208,7 @@ fn read_operation(
             .filter_map(|tag| Some(tag.as_text().as_str()?.into_owned()))
             .collect(),
         is_deprecated: boolean(operation, "deprecated") == Some(true),
-        // A description that a program wrote may have paging of its own.
+        // A description that a program wrote may do the paging itself.
         paging: Paging::recognise(&arguments)
             .filter(|_| boolean(operation, "x-loggia-paging") != Some(false)),
         accept: accept(document, operation),

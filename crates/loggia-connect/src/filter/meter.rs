@@ -1,4 +1,4 @@
-//! The meter of a run: it counts steps, and stops the filter so that no `try` of the filter can catch the stop.
+//! The meter of a run: it counts steps and stops the filter, and no `try` of the filter can catch that.
 //!
 //! Invariant: a value that is built has at most [`MOST_PARTS`] parts, [`MOST_DEPTH`] levels and [`MOST_BYTES`] bytes in
 //! one string.

@@ -49,7 +49,7 @@ impl ManifestBackendKind {
     }
 }
 
-/// A means to reach a system.
+/// One of the backends of a system.
 #[derive(Debug, Clone)]
 pub struct ManifestBackend {
     /// The name, unique in the manifest.

@@ -200,7 +200,7 @@ pub(super) static BACKEND: TableFormat = TableFormat {
         key("name", TOOL_NAME, "The name of the backend, unique in the file. Default: the kind."),
         key("title", Text, "The name for people."),
         key("notes", List(&Text), "Facts that a person should know before, for example what an administrator must switch on."),
-        key("unusable_when", Text, "One sentence: why a person may be unable to use it. The next backend is offered then."),
+        key("unusable_when", Text, "One sentence: why a person may be unable to use it. The next backend is offered instead."),
         key("url", Template, "The endpoint.").of(&[Remote, GraphQl]),
         key("transport", Choice(&["http", "sse", "auto"]), "The transport. Default: http.").of(&[Remote]),
         key("headers", Map(&Template), "Headers of each request.").of(&[Remote, OpenApi, GraphQl]),

@@ -1,19 +1,17 @@
 //! The reader of manifests: from the text to a [`ConnectorManifest`], with all problems of the text in one run.
 
-use std::collections::BTreeMap;
-
-use serde_json::{Map, Value};
 use toml::de::DeTable;
 
 use super::check;
 
 use super::format::MANIFEST;
 use super::read_backend::backend;
+use super::read_value::{object, pattern};
 use super::source::{ManifestProblems, TableReader, json_of};
 use super::text::is_field_name;
 use super::{
     ConfigChoice, ConfigField, ConfigFieldType, ConnectorIcon, ConnectorManifest, ConnectorTest,
-    ManifestError, ManifestText,
+    ManifestError,
 };
 use crate::problem::{Problem, toml_message};
 
@@ -143,57 +141,5 @@ fn check_field(field: &ConfigField, table: &TableReader<'_>, problems: &mut Mani
         field.default.as_ref().filter(|_| field.field_type != Secret).map(|default| field.check(default))
     {
         problems.add::<()>(&table.span_of("default"), format!("the default does not fit: {message}"));
-    }
-}
-
-/// Reads a regular expression.
-pub(super) fn pattern(
-    table: &TableReader<'_>,
-    key: &str,
-    problems: &mut ManifestProblems<'_>,
-) -> Option<String> {
-    let (text, span) = table.placed(key)?;
-    match regex_lite::Regex::new(text) {
-        Ok(_) => Some(text.to_owned()),
-        Err(error) => problems.add(&span, format!("this is no regular expression: {error}")),
-    }
-}
-
-/// Reads a text with placeholders.
-pub(super) fn template(
-    table: &TableReader<'_>,
-    key: &str,
-    problems: &mut ManifestProblems<'_>,
-) -> Option<ManifestText> {
-    let (text, span) = table.placed(key)?;
-    ManifestText::parse(text).map_or_else(|message| problems.add(&span, message), Some)
-}
-
-/// Reads a table of texts with placeholders.
-pub(super) fn templates(
-    table: &TableReader<'_>,
-    key: &str,
-    problems: &mut ManifestProblems<'_>,
-) -> BTreeMap<String, ManifestText> {
-    let mut templates = BTreeMap::new();
-    for ((name, _), value) in table.entries(key) {
-        let Some(text) = value.get_ref().as_str() else { continue };
-        match ManifestText::parse(text) {
-            Ok(text) => {
-                templates.insert(name.to_owned(), text);
-            }
-            Err(message) => {
-                problems.add::<()>(&value.span(), message);
-            }
-        }
-    }
-    templates
-}
-
-/// Reads a table as a JSON object.
-pub(super) fn object(table: &TableReader<'_>, key: &str) -> Map<String, Value> {
-    match table.json(key) {
-        Some(Value::Object(object)) => object,
-        _ => Map::new(),
     }
 }

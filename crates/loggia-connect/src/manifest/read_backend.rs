@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use http::{HeaderName, Method};
 
-use super::read::{object, pattern, template, templates};
 use super::read_tool::tool;
+use super::read_value::{object, pattern, request_of, template, templates};
 use super::source::{ManifestProblems, TableReader};
 use super::{
     AuthClass, AuthStep, BackendAuth, BackendLimits, BuiltinServer, CredentialPrompt, DirectApi, GraphQlApi,
@@ -251,10 +251,4 @@ fn health(table: &TableReader<'_>, problems: &mut ManifestProblems<'_>) -> Optio
         }
     };
     Some(HealthCheck { call, account: table.filter("account") })
-}
-
-/// Reads `GET /v1/pages`.
-pub(super) fn request_of(text: &str) -> Option<(Method, String)> {
-    let (method, path) = text.split_once(' ')?;
-    Some((method.parse().ok()?, path.to_owned()))
 }

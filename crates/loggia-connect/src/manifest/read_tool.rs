@@ -7,8 +7,7 @@ use loggia_openapi::OperationClass;
 use serde_json::{Value, json};
 
 use super::ManifestBackendKind as Kind;
-use super::read::object;
-use super::read_backend::request_of;
+use super::read_value::{object, request_of};
 use super::source::{ManifestProblems, TableReader};
 use super::tool::path_variables;
 use super::{

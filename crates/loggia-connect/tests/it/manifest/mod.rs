@@ -57,6 +57,25 @@ fn every_manifest_of_the_repository_is_good() {
     }
 }
 
+/// Reads the example of the book, and each key that its tables name.
+#[test]
+fn the_book_describes_the_format() {
+    let book = include_str!("../../../../../docs/src/write-a-connector.md");
+    let example = book.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    ConnectorManifest::parse(example, "acme.toml").unwrap_or_else(|error| panic!("{error}"));
+    let schema = schema();
+    let tables = schema["definitions"].as_object().unwrap().values().chain([&schema]);
+    let keys = tables.flat_map(|table| table["properties"].as_object().unwrap().keys());
+    let missing: Vec<&String> = keys
+        .filter(|key| {
+            !book.contains(&format!("`{key}`"))
+                && !book.contains(&format!(".{key}"))
+                && !book.contains(&format!("[{key}"))
+        })
+        .collect();
+    assert_eq!(missing, [""; 0], "the book does not name these keys");
+}
+
 /// The file is for editors. `LOGGIA_BLESS=1` writes it.
 #[test]
 fn the_committed_schema_is_current() {
