@@ -39,6 +39,15 @@ pub(crate) struct Argument {
     schema: Option<RawJson>,
 }
 
+#[cfg(feature = "curate")]
+impl Argument {
+    /// Returns the greatest number that the schema allows.
+    pub(crate) fn maximum(&self) -> Option<i64> {
+        let maximum = crate::document::member(self.schema.as_ref()?, "maximum")?;
+        maximum.to_value().as_i64()
+    }
+}
+
 /// Headers that the request writer sets, or that a description must not set ("Parameter Object", `in: header`).
 const OWN_HEADERS: [&str; 6] =
     ["accept", "content-type", "authorization", "host", "content-length", "cookie"];

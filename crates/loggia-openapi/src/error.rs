@@ -12,6 +12,8 @@ pub enum DescriptionError {
     Version(String),
     /// The description names no absolute server URL, or one that cannot be used.
     Server(String),
+    /// An operation is not in the description, or cannot be written.
+    Operation(String),
     /// The text is neither GraphQL SDL nor the result of an introspection query.
     Graphql(String),
 }
@@ -27,6 +29,7 @@ impl fmt::Display for DescriptionError {
                 "the document is not an OpenAPI 3.0, OpenAPI 3.1 or Swagger 2.0 description ({found}): it must begin with \
                  openapi: 3.1.0 or swagger: \"2.0\""
             ),
+            DescriptionError::Operation(reason) => f.write_str(reason),
             DescriptionError::Graphql(reason) => write!(f, "the GraphQL schema cannot be used: {reason}"),
             DescriptionError::Server(reason) => {
                 write!(f, "the description names no usable server: {reason}. Set base_url")

@@ -1,6 +1,7 @@
 //! REST and GraphQL APIs as MCP tools. Reads an OpenAPI 3.0, OpenAPI 3.1 or Swagger 2.0 description, or a GraphQL schema
 //! (module [`graphql`], feature `graphql`), and turns each operation into a tool: its name, schema and class, the HTTP
-//! request of a call, and the result of the response.
+//! request of a call, and the result of the response. With the feature `curate`, `curate` writes a selection of operations
+//! as a connector manifest.
 //!
 //! The crate does no I/O: the caller fetches the description, sends requests and stores credentials.
 //!
@@ -33,6 +34,8 @@ mod api;
 mod arguments;
 mod body;
 mod class;
+#[cfg(feature = "curate")]
+mod curate;
 mod document;
 mod error;
 pub mod graphql;
@@ -50,6 +53,8 @@ mod yaml;
 
 pub use api::{Api, Problem};
 pub use class::OperationClass;
+#[cfg(feature = "curate")]
+pub use curate::curate;
 pub use error::{ArgumentError, DescriptionError};
 pub use operation::Operation;
 pub use paging::next_link_value;

@@ -113,6 +113,14 @@ impl Operation {
         tool
     }
 
+    /// Returns the operation as the description has it.
+    #[cfg(feature = "curate")]
+    pub(crate) fn description_json(&self) -> Option<RawJson> {
+        let item = crate::document::member(self.document.section("paths")?, &self.path)?;
+        let item = self.document.follow(&item).ok()?;
+        crate::document::member(&item, &self.method.as_str().to_ascii_lowercase())
+    }
+
     fn input_schema(&self) -> loggia_wire::JsonObject {
         let written = tool_schema(
             &self.document,

@@ -13,7 +13,7 @@ use crate::parameter::plain;
 
 /// The meaning of the argument that pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum PagingKind {
+pub(crate) enum PagingKind {
     /// A text that the response before named.
     Cursor,
     /// The id of the last item.
@@ -30,10 +30,10 @@ pub(crate) struct Paging {
     /// The argument that pages, which the tool does not show.
     pub(crate) argument: String,
     /// Its name in the API.
-    native: String,
-    kind: PagingKind,
+    pub(crate) native: String,
+    pub(crate) kind: PagingKind,
     /// The argument for the number of items.
-    size: Option<String>,
+    pub(crate) size: Option<String>,
 }
 
 const CURSORS: [&str; 12] = [
@@ -56,7 +56,7 @@ const OFFSETS: [&str; 4] = ["offset", "skip", "start_at", "startat"];
 const SIZES: [&str; 8] =
     ["limit", "per_page", "page_size", "pagesize", "perpage", "max_results", "maxresults", "count"];
 /// Paths to the next cursor in a response.
-const NEXT: [&[&str]; 13] = [
+pub(crate) const NEXT: [&[&str]; 13] = [
     &["next_cursor"],
     &["nextCursor"],
     &["next_page_token"],

@@ -14,6 +14,11 @@ pub(crate) fn npm(file: &str) -> Option<Vec<u8>> {
     read(&Path::new("target/xtask/npm/node_modules").join(file))
 }
 
+/// Reads a file of the repository.
+pub(crate) fn repository(file: &str) -> Option<Vec<u8>> {
+    read(Path::new(file))
+}
+
 fn read(path: &Path) -> Option<Vec<u8>> {
     let text = std::fs::read(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)).ok();
     if text.is_none() {

@@ -1,6 +1,7 @@
 //! Tests of the crate through its public API.
 
 mod bodies;
+mod curate;
 mod descriptions;
 mod echo;
 mod files;
