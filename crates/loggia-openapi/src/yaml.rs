@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 /// Most values of a document. A description of 13 MB has about 400,000.
 const MOST_NODES: usize = 4_000_000;
@@ -27,91 +27,109 @@ struct JsonBytes(Vec<u8>);
 
 impl<'de> Deserialize<'de> for JsonBytes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<JsonBytes, D::Error> {
-        deserializer.deserialize_any(JsonVisitor)
+        let mut out = Vec::new();
+        JsonSeed(&mut out).deserialize(deserializer)?;
+        Ok(JsonBytes(out))
     }
 }
 
-struct JsonVisitor;
+/// Writes values behind each other into one buffer: a text of its own for each would be copied once for each level.
+struct JsonSeed<'o>(&'o mut Vec<u8>);
 
-impl JsonVisitor {
-    fn write<E: Error>(value: impl serde::Serialize) -> Result<JsonBytes, E> {
-        serde_json::to_vec(&value).map(JsonBytes).map_err(E::custom)
+impl JsonSeed<'_> {
+    fn write<E: Error>(self, value: impl serde::Serialize) -> Result<(), E> {
+        serde_json::to_writer(self.0, &value).map_err(E::custom)
     }
 }
 
-impl<'de> Visitor<'de> for JsonVisitor {
-    type Value = JsonBytes;
+impl<'de> DeserializeSeed<'de> for JsonSeed<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for JsonSeed<'_> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a value")
     }
 
-    fn visit_bool<E: Error>(self, value: bool) -> Result<JsonBytes, E> {
-        JsonVisitor::write(value)
+    fn visit_bool<E: Error>(self, value: bool) -> Result<(), E> {
+        self.write(value)
     }
 
-    fn visit_i64<E: Error>(self, value: i64) -> Result<JsonBytes, E> {
-        JsonVisitor::write(value)
+    fn visit_i64<E: Error>(self, value: i64) -> Result<(), E> {
+        self.write(value)
     }
 
-    fn visit_u64<E: Error>(self, value: u64) -> Result<JsonBytes, E> {
-        JsonVisitor::write(value)
+    fn visit_u64<E: Error>(self, value: u64) -> Result<(), E> {
+        self.write(value)
     }
 
-    fn visit_f64<E: Error>(self, value: f64) -> Result<JsonBytes, E> {
+    fn visit_f64<E: Error>(self, value: f64) -> Result<(), E> {
         // JSON has no infinity and no NaN: serde_json writes null.
-        JsonVisitor::write(value)
+        self.write(value)
     }
 
-    fn visit_str<E: Error>(self, value: &str) -> Result<JsonBytes, E> {
-        JsonVisitor::write(value)
+    fn visit_str<E: Error>(self, value: &str) -> Result<(), E> {
+        self.write(value)
     }
 
-    fn visit_unit<E: Error>(self) -> Result<JsonBytes, E> {
-        Ok(JsonBytes(b"null".to_vec()))
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        self.0.extend_from_slice(b"null");
+        Ok(())
     }
 
-    fn visit_none<E: Error>(self) -> Result<JsonBytes, E> {
+    fn visit_none<E: Error>(self) -> Result<(), E> {
         self.visit_unit()
     }
 
-    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<JsonBytes, D::Error> {
-        JsonBytes::deserialize(deserializer)
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        self.deserialize(deserializer)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<JsonBytes, A::Error> {
-        let mut out = vec![b'['];
-        while let Some(item) = items.next_element::<JsonBytes>()? {
-            separate(&mut out);
-            out.extend_from_slice(&item.0);
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        self.0.push(b'[');
+        let mut is_first = true;
+        loop {
+            let end = self.0.len();
+            if !is_first {
+                self.0.push(b',');
+            }
+            if items.next_element_seed(JsonSeed(self.0))?.is_none() {
+                self.0.truncate(end);
+                break;
+            }
+            is_first = false;
         }
-        out.push(b']');
-        Ok(JsonBytes(out))
+        self.0.push(b']');
+        Ok(())
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<JsonBytes, A::Error> {
-        let mut out = vec![b'{'];
-        while let Some((name, value)) = members.next_entry::<JsonBytes, JsonBytes>()? {
-            separate(&mut out);
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        self.0.push(b'{');
+        let mut is_first = true;
+        while let Some(name) = members.next_key::<JsonBytes>()? {
+            if !is_first {
+                self.0.push(b',');
+            }
+            is_first = false;
             // YAML allows other keys than strings: response codes are numbers in many descriptions.
             match name.0.first() {
-                Some(b'"') => out.extend_from_slice(&name.0),
+                Some(b'"') => self.0.extend_from_slice(&name.0),
                 _ => {
                     let name = String::from_utf8_lossy(&name.0);
-                    out.extend(serde_json::to_vec(&name).map_err(A::Error::custom)?);
+                    self.0.extend(serde_json::to_vec(&name).map_err(A::Error::custom)?);
                 }
             }
-            out.push(b':');
-            out.extend_from_slice(&value.0);
+            self.0.push(b':');
+            members.next_value_seed(JsonSeed(self.0))?;
         }
-        out.push(b'}');
-        Ok(JsonBytes(out))
-    }
-}
-
-fn separate(out: &mut Vec<u8>) {
-    if out.len() > 1 {
-        out.push(b',');
+        self.0.push(b'}');
+        Ok(())
     }
 }
 
@@ -125,6 +143,10 @@ mod tests {
             ("b: 1\na: -2.5\n", Ok(r#"{"b":1,"a":-2.5}"#)),
             ("- yes\n- 'yes'\n- true\n- ~\n", Ok(r#"["yes","yes",true,null]"#)),
             ("200: { description: ok }", Ok(r#"{"200":{"description":"ok"}}"#)),
+            ("a: {}\nb: []\nc: [[], [{}, {}]]\n", Ok(r#"{"a":{},"b":[],"c":[[],[{},{}]]}"#)),
+            ("{}", Ok("{}")),
+            ("[1]", Ok("[1]")),
+            ("? [a]\n: 1", Ok(r#"{"[\"a\"]":1}"#)),
             ("x: |\n  two\n  lines\n", Ok(r#"{"x":"two\nlines\n"}"#)),
             ("base: &b { a: 1 }\nuse: *b\n", Ok(r#"{"base":{"a":1},"use":{"a":1}}"#)),
             ("a: [1", Err(())),
