@@ -55,6 +55,8 @@ pub use api::{Api, Problem};
 pub use class::OperationClass;
 #[cfg(feature = "curate")]
 pub use curate::curate;
+#[cfg(all(feature = "curate", feature = "graphql"))]
+pub use curate::curate_graphql;
 pub use error::{ArgumentError, DescriptionError};
 pub use operation::Operation;
 pub use paging::next_link_value;

@@ -18,7 +18,7 @@ const MOST_DESCRIPTION: usize = 300;
 /// Types that an argument has without a schema.
 const TYPES: [&str; 6] = ["string", "integer", "number", "boolean", "array", "object"];
 /// The keys of an argument, in the order of the format.
-const INPUT_KEYS: [&str; 11] = [
+pub(super) const INPUT_KEYS: [&str; 11] = [
     "type",
     "schema",
     "description",
@@ -96,18 +96,24 @@ fn is_plain(operation: &Operation, argument: &Argument) -> bool {
     }
 }
 
-fn input(operation: &Operation, argument: &Argument, property: &Json) -> Table {
+/// Writes the JSON Schema of a property, and whether it is required. Without a description it gets its name.
+pub(super) fn schema_table(property: &Json, name: &str, is_required: bool) -> Table {
     let mut table = Table::new();
     let empty = Map::new();
     let schema = property.as_object().unwrap_or(&empty);
     write_schema(schema, &mut table);
     let text =
         schema.get("description").and_then(Json::as_str).map(str::trim).filter(|text| !text.is_empty());
-    let text = text.map_or_else(|| argument.api_name.replace(['_', '-'], " "), str::to_owned);
+    let text = text.map_or_else(|| name.replace(['_', '-'], " "), str::to_owned);
     table["description"] = value(crate::operation::one_line(&text, MOST_DESCRIPTION));
-    if argument.required {
+    if is_required {
         table["required"] = value(true);
     }
+    table
+}
+
+fn input(operation: &Operation, argument: &Argument, property: &Json) -> Table {
+    let mut table = schema_table(property, &argument.api_name, argument.required);
     if let Some(place) = place(operation, argument) {
         table["in"] = value(place);
     }

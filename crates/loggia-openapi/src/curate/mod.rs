@@ -3,9 +3,13 @@
 //!
 //! Invariant: the text obeys the format of connector manifests, and what it leaves out stands in a comment.
 
+#[cfg(feature = "graphql")]
+mod graphql;
 mod input;
 mod selection;
 
+#[cfg(feature = "graphql")]
+pub use graphql::curate_graphql;
 use http::Uri;
 use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, value};
 
@@ -25,7 +29,7 @@ const MOST_DESCRIPTION: usize = 600;
 /// Longest description of the connector, in bytes.
 const MOST_SUMMARY: usize = 200;
 /// The keys of a tool, in the order of the format.
-const TOOL_KEYS: [&str; 11] = [
+const TOOL_KEYS: [&str; 12] = [
     "name",
     "title",
     "description",
@@ -36,6 +40,7 @@ const TOOL_KEYS: [&str; 11] = [
     "body",
     "content_type",
     "output",
+    "document",
     "paging",
 ];
 /// Items of a page.

@@ -2,6 +2,7 @@
 //!
 //! Invariant: names of tools are unique in one schema, and do not depend on the order of its fields.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use apollo_compiler::Schema;
@@ -130,8 +131,16 @@ impl GraphqlSchema {
     /// Returns the root fields, each with the name of its tool.
     fn named_fields(&self) -> Vec<(String, RootField<'_>)> {
         let fields = RootField::all(&self.schema);
-        let wanted: Vec<(String, String)> =
-            fields.iter().map(|field| (name::snake_case(field.name()), field.key())).collect();
+        let snake = |field: &RootField<'_>| name::snake_case(field.name());
+        let mutations: HashSet<String> =
+            fields.iter().filter(|field| field.kind == OperationType::Mutation).map(snake).collect();
+        let wanted = fields.iter().map(|field| {
+            let name = snake(field);
+            // A query may have the name of a mutation: the one that reads an update has that of the one that updates.
+            let is_shared = field.kind == OperationType::Query && mutations.contains(&name);
+            (if is_shared { format!("get_{name}") } else { name }, field.key())
+        });
+        let wanted: Vec<(String, String)> = wanted.collect();
         name::unique(&wanted).into_iter().zip(fields).collect()
     }
 

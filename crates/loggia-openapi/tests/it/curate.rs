@@ -1,6 +1,7 @@
 //! Manifests that are written from descriptions.
 
-use loggia_openapi::{Api, curate};
+use loggia_openapi::graphql::{GraphqlSchema, SelectionLimits};
+use loggia_openapi::{Api, curate, curate_graphql};
 use serde_json::{Value, json};
 
 use crate::files::{npm, repository, vendor};
@@ -232,11 +233,41 @@ fn manifests_of_whole_apis() {
         insta::assert_snapshot!(file.replace(['@', '/', '.'], "_"), names.join("\n"));
         let every: Vec<&str> = api.operations().iter().map(|operation| operation.name()).collect();
         let base = "https://api.example".parse().expect("a URL");
-        for name in every.iter().step_by(40) {
+        for name in every.iter().step_by(100) {
             match curate(&api, &base, &[name]) {
                 Ok(manifest) => drop(checked(name, &manifest)),
                 Err(error) => assert!(error.to_string().contains("cannot describe"), "{error}"),
             }
+        }
+    }
+}
+
+#[test]
+fn manifests_of_graphql_schemas() {
+    let endpoint = "https://shop.example/graphql".parse().expect("a URL");
+    let limits = SelectionLimits { depth: 1, fields: 5 };
+    let shop = GraphqlSchema::read(include_bytes!("graphql/shop.graphql")).expect("a schema");
+    let text = curate_graphql(&shop, "The Shop", &endpoint, &[], limits).expect("a manifest");
+    checked("shop", &text);
+    insta::assert_snapshot!("shop", text);
+    let error = curate_graphql(&shop, "Shop", &endpoint, &["ordr"], limits).expect_err("unknown");
+    assert_eq!(error.to_string(), "the schema has no query or mutation ordr");
+    let one = curate_graphql(&shop, "Shop", &endpoint, &["orderArchive"], limits).expect("a manifest");
+    assert_eq!(checked("one", &one)["backends"][0]["tools"][0]["class"], "destructive");
+    for (file, text) in [
+        ("tracker", vendor("linear.schema.graphql")),
+        ("forge", npm("@octokit/graphql-schema/schema.graphql")),
+    ] {
+        let Some(text) = text else { continue };
+        let schema = GraphqlSchema::read(&text).expect("a schema");
+        let text =
+            curate_graphql(&schema, file, &endpoint, &[], SelectionLimits::default()).expect("a manifest");
+        let manifest = checked(file, &text);
+        let tools = manifest["backends"][0]["tools"].as_array().expect("a list");
+        let names: Vec<&str> = tools.iter().map(|tool| tool["name"].as_str().expect("a text")).collect();
+        insta::assert_snapshot!(file, names.join("\n"));
+        for tool in tools {
+            schema.operation(tool["document"].as_str().expect("a text")).expect("a valid document");
         }
     }
 }
