@@ -10,6 +10,8 @@ use apollo_compiler::{Name, Schema, collections::IndexMap};
 const MOST_INNER: usize = 8;
 /// Most types of a union that are told apart.
 const MOST_MEMBERS: usize = 12;
+/// Most types that one selection set looks at.
+const MOST_VISITS: usize = 2000;
 /// Most fields of one type of a union.
 const MOST_OF_MEMBER: usize = 5;
 /// Items of a connection that is not the subject of the operation.
@@ -68,13 +70,20 @@ pub(crate) struct SelectionWriter<'s> {
     depth: usize,
     /// Fields that may still be selected.
     left: usize,
+    /// Types that may still be looked at, since types without scalars use up no field.
+    visits: usize,
 }
 
 type FieldDefinitions = IndexMap<Name, Component<FieldDefinition>>;
 
 impl<'s> SelectionWriter<'s> {
     pub(crate) fn new(schema: &'s Schema, limits: SelectionLimits) -> SelectionWriter<'s> {
-        SelectionWriter { schema, depth: limits.depth.max(1), left: limits.fields.max(1) }
+        SelectionWriter {
+            schema,
+            depth: limits.depth.max(1),
+            left: limits.fields.max(1),
+            visits: MOST_VISITS,
+        }
     }
 
     /// Returns the selection set of a root field; empty for a scalar, `None` for a type that the schema does not have.
@@ -93,6 +102,10 @@ impl<'s> SelectionWriter<'s> {
     /// Selects the fields of a composite type. `is_listed` if the object is one of many, so that lists in it are left out.
     fn of_type(&mut self, name: &str, level: usize, is_listed: bool) -> Vec<SelectedField> {
         let schema = self.schema;
+        if self.left == 0 || self.visits == 0 {
+            return Vec::new();
+        }
+        self.visits -= 1;
         match schema.types.get(name) {
             Some(ExtendedType::Object(of)) => self.fields(&of.fields, level, is_listed),
             Some(ExtendedType::Interface(of)) => {

@@ -94,3 +94,41 @@ fn names_of_an_introspection_stay_names() {
     let error = GraphqlSchema::read(result.to_string().as_bytes()).expect_err("no name").to_string();
     assert!(error.contains("is not a name"), "{error}");
 }
+
+/// Schemas and documents that make a careless reader work for hours, or overflow its stack.
+#[test]
+fn hostile_schemas_have_bounds() {
+    let limits = SelectionLimits { depth: 40, fields: 1000 };
+    let chain = |keyword: &str, of: &str| -> String {
+        let field =
+            |n: usize| (0..8).map(|at| format!("f{at}: {of}{}", n + 1)).collect::<Vec<_>>().join(", ");
+        let types: Vec<String> = (0..40).map(|n| format!("{keyword} {of}{n} {{ {} }}", field(n))).collect();
+        format!("{} {keyword} {of}40 {{ x: Int }}", types.join(" "))
+    };
+    let table = [
+        format!("type Query {{ a: T0 }} {}", chain("type", "T")),
+        format!("type Query {{ a(x: I0): Int }} {}", chain("input", "I")),
+        "type Query { a: A } type A { b: A, c: A, d: [A], e: A }".to_owned(),
+        "type Query { a(x: I!): Int } input I { a: I, b: [[I]], c: I }".to_owned(),
+        format!(
+            "type Query {{ a: U }} union U = {}",
+            (0..500).map(|n| format!("M{n}")).collect::<Vec<_>>().join(" | ")
+        ),
+    ];
+    for text in table {
+        let schema = GraphqlSchema::read(text.as_bytes()).expect("a schema");
+        for operation in schema.operations(limits) {
+            crate::files::assert_strict(&operation.tool());
+            assert!(operation.document().len() < 200_000, "{}", operation.document().len());
+        }
+    }
+    let deep = |open: &str, close: &str| format!("{}a{}", open.repeat(20_000), close.repeat(20_000));
+    for text in [
+        format!("type Query {{ a: {} }}", deep("[", "]")),
+        format!("type Query {{ a(x: Int = {}): Int }}", deep("[", "]")),
+        deep("{\"data\":", "}"),
+    ] {
+        assert!(GraphqlSchema::read(text.as_bytes()).is_err());
+    }
+    assert!(shop().operation(&deep("{ a ", "}")).is_err());
+}

@@ -112,3 +112,16 @@ fn names_do_not_depend_on_the_order_of_fields_and_are_unique() {
     assert_eq!(after, before);
     insta::assert_snapshot!(after.join(" "));
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn documents_are_valid_whatever_the_bounds(depth in 0usize..6, fields in 0usize..60) {
+        let schema = shop();
+        for operation in schema.operations(SelectionLimits { depth, fields }) {
+            let read = schema.operation(operation.document());
+            proptest::prop_assert!(read.is_ok(), "{:?}: {}", read.err(), operation.document());
+        }
+    }
+}
