@@ -122,6 +122,12 @@ impl Api {
         }
     }
 
+    /// Returns the servers of OpenAPI 3.
+    #[cfg(feature = "curate")]
+    pub(crate) fn servers(&self) -> Option<&RawJson> {
+        self.document.section("servers")
+    }
+
     fn read_paths(&mut self) {
         let mut read: Vec<(Operation, String)> = Vec::new();
         for (path, item) in self.document.section("paths").cloned().iter().flat_map(members) {

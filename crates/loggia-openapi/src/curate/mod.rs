@@ -7,6 +7,7 @@
 mod graphql;
 mod input;
 mod selection;
+mod server;
 
 #[cfg(feature = "graphql")]
 pub use graphql::curate_graphql;
@@ -23,6 +24,7 @@ use crate::operation::{Operation, one_line};
 use crate::paging::{NEXT, Paging, PagingKind};
 use crate::security::{CredentialPlace, SecurityScheme};
 use input::{ToolInputs, sort};
+use server::ServerAddress;
 
 /// Longest description of a tool, in bytes.
 const MOST_DESCRIPTION: usize = 600;
@@ -47,7 +49,7 @@ const TOOL_KEYS: [&str; 12] = [
 const PAGE_ITEMS: i64 = 25;
 
 /// Writes a connector manifest whose tools are operations of `api`. `selection` has the names of tools; an empty one stands
-/// for at most 15 that read and write the main objects of the API.
+/// for at most 15 that read and write the main objects of the API. Variables of the server become values that the user gives.
 ///
 /// Fails if a name is unknown, or if an operation has a body that manifests cannot describe.
 pub fn curate(api: &Api, base_url: &Uri, selection: &[&str]) -> Result<String, DescriptionError> {
@@ -66,18 +68,31 @@ pub fn curate(api: &Api, base_url: &Uri, selection: &[&str]) -> Result<String, D
     document["title"] = value(one_line(title, 80));
     document["version"] = value("1.0.0");
     document["description"] = value(summary(api, title));
+    let address = address(api, base_url);
+    if let Some(config) = address.config {
+        document["config"] = Item::Table(config);
+    }
     let mut backend = Table::new();
     backend["name"] = value("api");
     backend["kind"] = value("openapi");
-    backend["base_url"] = value(base_url.to_string().trim_end_matches('/'));
+    backend["base_url"] = value(address.base_url);
     backend["auth"] = Item::Table(auth(api, &chosen));
     let mut network = Table::new();
-    network["allow"] = value(base_url.host().into_iter().collect::<Array>());
+    network["allow"] = value(Array::from_iter([address.host]));
     backend["network"] = Item::Table(network);
     let tools: ArrayOfTables = chosen.iter().map(|operation| tool(operation)).collect();
     backend["tools"] = Item::ArrayOfTables(tools);
     document["backends"] = Item::ArrayOfTables([backend].into_iter().collect());
     Ok(format!("#:schema ./connector.schema.json\n{document}"))
+}
+
+/// Returns the address of the backend: with the variables of the description's server, unless the caller chose another URL.
+fn address(api: &Api, base_url: &Uri) -> ServerAddress {
+    let is_default = api.base_url().is_ok_and(|url| url == *base_url);
+    let servers = api.servers().filter(|_| is_default);
+    servers
+        .and_then(ServerAddress::with_variables)
+        .unwrap_or_else(|| ServerAddress::fixed(&base_url.to_string()))
 }
 
 /// Returns the name of a connector: small letters, digits and `-`.

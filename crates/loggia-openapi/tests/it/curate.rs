@@ -177,6 +177,37 @@ fn credentials() {
 }
 
 #[test]
+fn variables_of_a_server_are_values_of_the_user() {
+    let description = json!({
+        "openapi": "3.1.0", "info": { "title": "Sites" },
+        "servers": [{ "url": "https://{siteName}.example/{v}", "variables": {
+            "siteName": { "default": "demo", "description": "The site." },
+            "v": { "default": "v2", "enum": ["v1", "v2"] },
+            "unused": { "default": "x" },
+        } }],
+        "paths": { "/x": { "get": { "operationId": "x" } } },
+    });
+    let api = Api::read(description.to_string().as_bytes()).expect("a description");
+    let own = api.base_url().expect("a server");
+    let read = checked("variables", &curate(&api, &own, &[]).expect("a manifest"));
+    assert_eq!(read["backends"][0]["base_url"], "https://${config.site_name}.example/${config.v}");
+    assert_eq!(read["backends"][0]["network"]["allow"], json!(["${config.site_name}.example"]));
+    assert_eq!(
+        read["config"],
+        json!({
+            "site_name": { "type": "string", "title": "site name", "description": "The site", "required": true, "default": "demo" },
+            "v": { "type": "choice", "title": "v", "required": true, "default": "v2", "choices": ["v1", "v2"] },
+        })
+    );
+    // A URL that the caller chose has no values.
+    let other = checked("other", &written(&api, &[]));
+    assert_eq!(
+        (&other["backends"][0]["base_url"], other.get("config")),
+        (&json!("https://api.example/v2"), None)
+    );
+}
+
+#[test]
 fn selections() {
     let api = Api::read(include_bytes!("petstore.yaml")).expect("a description");
     let base = "https://api.example".parse().expect("a URL");
