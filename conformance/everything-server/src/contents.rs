@@ -96,7 +96,7 @@ impl Everything {
     /// Lets its client come back for the result
     #[tool(read_only)]
     async fn test_reconnection(&self, cx: &Cx) -> &'static str {
-        cx.let_poll();
+        cx.release_client();
         tokio::time::sleep(2 * STEP).await;
         "Reconnection test completed successfully"
     }

@@ -237,7 +237,7 @@ struct CallInputHandler {
 }
 
 impl InputHandler for CallInputHandler {
-    fn input(&self, question: InputRequest) -> BoxFuture<'_, Result<RawJson, RpcError>> {
+    fn answer(&self, question: InputRequest) -> BoxFuture<'_, Result<RawJson, RpcError>> {
         Box::pin(self.router.ask(&self.call, question))
     }
 }

@@ -117,7 +117,7 @@ impl Relay {
     /// Sends a request to a legacy upstream that may ask during it.
     async fn legacy(&self, request: Request, exchange: Exchange) -> CallResult {
         if !request.meta.version.is_modern() {
-            let route = exchange.live().cloned().map_or(InputRoute::None, InputRoute::Live);
+            let route = exchange.client().cloned().map_or(InputRoute::None, InputRoute::Live);
             return self.start(&request, self.notifications(&request, exchange), route).await;
         }
         let mut running = match self.suspended.resume(&request).await {

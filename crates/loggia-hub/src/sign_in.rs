@@ -185,7 +185,7 @@ impl<'a> SignInFlow<'a> {
         let meta = &request.meta;
         let can = capability::check(&question, meta.version, &meta.client_capabilities).is_ok()
             && request.method.may_require_input()
-            && (meta.version.is_modern() || exchange.live().is_some());
+            && (meta.version.is_modern() || exchange.client().is_some());
         if can {
             SignInAnswer::Ask(Box::new(InputRequired {
                 input_requests: Some(InputRequests::from([(KEY.to_owned(), question)])),

@@ -149,7 +149,7 @@ impl UpstreamSet {
         accepted: SubscriptionFilter,
         kept: impl Send + Sync + 'static,
     ) -> ChangeSubscription {
-        self.changes.listen(accepted).keeping(kept)
+        self.changes.listen(accepted).with_guard(kept)
     }
 
     /// Ends every subscription.

@@ -132,7 +132,7 @@ impl ChangeSubscription {
     }
 
     /// Keeps `value` until the subscription ends. The service can release something in its `Drop`.
-    pub fn keeping(mut self, value: impl Send + Sync + 'static) -> ChangeSubscription {
+    pub fn with_guard(mut self, value: impl Send + Sync + 'static) -> ChangeSubscription {
         self._kept = Some(Box::new(value));
         self
     }

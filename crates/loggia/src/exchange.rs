@@ -53,7 +53,7 @@ impl Exchange {
 
     /// Returns the client if it can be asked now. If it is `None`, the service returns
     /// [`InputRequired`](loggia_wire::model::InputRequired) instead.
-    pub fn live(&self) -> Option<&Arc<dyn ClientPeer>> {
+    pub fn client(&self) -> Option<&Arc<dyn ClientPeer>> {
         self.live.as_ref()
     }
 

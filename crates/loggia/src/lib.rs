@@ -8,6 +8,8 @@
 //! [`testing`](https://docs.rs/loggia/latest/loggia/testing) uses; `http-server` and `http-client` for Streamable
 //! HTTP, `http` for both; `tls` for `https`.
 
+// Public for the hub, whose bounds have the same shares.
+#[doc(hidden)]
 pub mod budget;
 pub mod changes;
 #[cfg(feature = "client")]
@@ -16,7 +18,7 @@ mod clock;
 pub mod edge;
 pub mod error;
 pub mod exchange;
-pub mod framing;
+mod framing;
 mod future;
 pub mod limits;
 mod lock;

@@ -268,7 +268,7 @@ impl Reply {
 }
 
 /// Writes the response to `id` that carries `outcome`, as `version` has it. Errors of every edge are written here.
-pub fn encode_outcome(
+pub(crate) fn encode_outcome(
     id: &Id,
     method: &Method,
     outcome: Outcome,

@@ -217,11 +217,11 @@ impl Authorize for OAuth {
         Box::pin(async move { Ok(self.headers_for(&method, &url).await?) })
     }
 
-    fn challenged(&self, challenge: Challenge) -> BoxFuture<'_, loggia::Result<bool>> {
+    fn handle_challenge(&self, challenge: Challenge) -> BoxFuture<'_, loggia::Result<bool>> {
         Box::pin(async move { Ok(self.answer_challenge(challenge).await?) })
     }
 
-    fn heard(&self, sent: &HeaderMap, status: StatusCode, headers: &HeaderMap) {
+    fn observe_response(&self, sent: &HeaderMap, status: StatusCode, headers: &HeaderMap) {
         self.checker.observe(sent, status, headers);
     }
 

@@ -413,12 +413,12 @@ pub(crate) async fn call(server: &Url, oauth: &OAuth) -> Result<u16, String> {
         }
         let FetchResponse { status, headers: given, .. } =
             browser.send(fetch).await.map_err(|error| error.to_string())?;
-        oauth.heard(&headers, status, &given);
+        oauth.observe_response(&headers, status, &given);
         if !matches!(status.as_u16(), 401 | 403) {
             return Ok(status.as_u16());
         }
         let challenge = Challenge { status, headers: given, sent: headers };
-        if !oauth.challenged(challenge).await.map_err(|error| error.to_string())? {
+        if !oauth.handle_challenge(challenge).await.map_err(|error| error.to_string())? {
             return Err(format!("refused with {status}"));
         }
     }

@@ -90,7 +90,7 @@ impl Authorize for ApiKeyAuth {
         Box::pin(std::future::ready(headers))
     }
 
-    fn challenged(&self, _: Challenge) -> BoxFuture<'_, Result<bool>> {
+    fn handle_challenge(&self, _: Challenge) -> BoxFuture<'_, Result<bool>> {
         Box::pin(std::future::ready(Ok(false)))
     }
 }

@@ -23,10 +23,10 @@ impl Authorize for StepUpAuth {
         self.oauth.headers(method, url)
     }
 
-    fn challenged(&self, challenge: Challenge) -> BoxFuture<'_, Result<bool>> {
+    fn handle_challenge(&self, challenge: Challenge) -> BoxFuture<'_, Result<bool>> {
         Box::pin(async move {
             let bearer = BearerChallenge::read(&challenge.headers);
-            let outcome = self.oauth.challenged(challenge).await;
+            let outcome = self.oauth.handle_challenge(challenge).await;
             if let (Err(_), true, Some(scopes)) = (&outcome, bearer.lacks_scope(), &bearer.scope)
                 && let Err(error) = self.accounts.request_scopes(&self.owner, scopes).await
             {
@@ -36,8 +36,8 @@ impl Authorize for StepUpAuth {
         })
     }
 
-    fn heard(&self, sent: &HeaderMap, status: StatusCode, headers: &HeaderMap) {
-        self.oauth.heard(sent, status, headers);
+    fn observe_response(&self, sent: &HeaderMap, status: StatusCode, headers: &HeaderMap) {
+        self.oauth.observe_response(sent, status, headers);
     }
 
     fn context(&self) -> Option<String> {

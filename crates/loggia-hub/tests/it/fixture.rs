@@ -191,7 +191,7 @@ fn roots() -> (String, InputRequest) {
 /// what came, as text. The upstream's own state is how many answers it has, with the answers.
 async fn asked(request: &Request, exchange: &Exchange, questions: &[(String, InputRequest)]) -> Outcome {
     let mut answers: Vec<Value> = Vec::new();
-    match exchange.live() {
+    match exchange.client() {
         Some(live) => {
             for (_, question) in questions {
                 answers.push(live_answer(live, question.clone()).await?);

@@ -52,7 +52,7 @@ pub(crate) async fn ask(
     let answering = async {
         match input {
             InputSource::Client => answer(&*common.handler, request).await,
-            InputSource::Request(handler) => handler.input(request).await,
+            InputSource::Request(handler) => handler.answer(request).await,
             InputSource::Unavailable => Err(RpcError::method_not_found(method.as_str())),
         }
     };

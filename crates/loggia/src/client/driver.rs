@@ -371,7 +371,7 @@ impl ClientState {
             self.changed(change);
         }
         let told = catch_unwind(AssertUnwindSafe(|| {
-            self.handler.notified(&notification);
+            self.handler.handle_notification(&notification);
             if let Some(sink) = sink {
                 sink(notification);
             }

@@ -46,7 +46,7 @@ pub trait ClientHandler: Send + Sync + 'static {
     }
 
     /// Receives a notification. It runs in the connection's task, so it must not block.
-    fn notified(&self, notification: &ServerNotification) {
+    fn handle_notification(&self, notification: &ServerNotification) {
         let _ = notification;
     }
 }
@@ -54,7 +54,7 @@ pub trait ClientHandler: Send + Sync + 'static {
 /// Answers the questions of one request in raw form, for gateways that pass them on.
 pub trait InputHandler: Send + Sync + 'static {
     /// Returns the `result` for `request`. The future is dropped if the answer is no longer needed.
-    fn input(&self, request: InputRequest) -> BoxFuture<'_, Result<RawJson, RpcError>>;
+    fn answer(&self, request: InputRequest) -> BoxFuture<'_, Result<RawJson, RpcError>>;
 }
 
 fn unsupported<'a, T: Send + 'a>(method: &'static str) -> BoxFuture<'a, Result<T, RpcError>> {
@@ -214,9 +214,9 @@ impl ClientHandler for HandlerClosures {
         }
     }
 
-    fn notified(&self, notification: &ServerNotification) {
+    fn handle_notification(&self, notification: &ServerNotification) {
         self.heard.iter().for_each(|hear| hear(notification));
-        self.base().notified(notification);
+        self.base().handle_notification(notification);
     }
 }
 

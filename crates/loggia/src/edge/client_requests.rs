@@ -14,7 +14,7 @@ use crate::limits::Limits;
 
 /// The open questions of one connection or session. `K` is the owner's name for the call that waits.
 #[derive(Debug)]
-pub struct PendingClientRequests<K> {
+pub(crate) struct PendingClientRequests<K> {
     next: i64,
     open: BTreeMap<i64, PendingClientRequest<K>>,
     most: usize,
@@ -29,7 +29,7 @@ struct PendingClientRequest<K> {
 
 impl<K> PendingClientRequests<K> {
     /// No questions yet.
-    pub fn new(limits: &Limits) -> PendingClientRequests<K> {
+    pub(crate) fn new(limits: &Limits) -> PendingClientRequests<K> {
         PendingClientRequests {
             next: 1,
             open: BTreeMap::new(),
@@ -39,14 +39,14 @@ impl<K> PendingClientRequests<K> {
     }
 
     /// Numbers the questions from `first` on, for a client that other processes ask as well.
-    pub fn starting_at(mut self, first: i64) -> PendingClientRequests<K> {
+    pub(crate) fn starting_at(mut self, first: i64) -> PendingClientRequests<K> {
         self.next = first;
         self
     }
 
     /// Opens a question for `waiting`: the message to send. Refused where the client's revision or its
     /// capabilities lack the method, or where too many questions are open.
-    pub fn open(
+    pub(crate) fn open(
         &mut self,
         waiting: K,
         request: InputRequest,
@@ -73,19 +73,19 @@ impl<K> PendingClientRequests<K> {
 
     /// Call it for every response of the client: who waited for it. `None` for a question that is not open:
     /// the answer came late, or was never asked for.
-    pub fn handle_response(&mut self, id: &Id) -> Option<K> {
+    pub(crate) fn handle_response(&mut self, id: &Id) -> Option<K> {
         let Id::Number(number) = id else { return None };
         self.open.remove(number).map(|open| open.waiting)
     }
 
     /// Withdraws every question that `unwanted` selects: the notifications to send.
-    pub fn withdraw(&mut self, unwanted: impl Fn(&K) -> bool) -> Vec<Bytes> {
+    pub(crate) fn withdraw(&mut self, unwanted: impl Fn(&K) -> bool) -> Vec<Bytes> {
         let gone = self.take(|open| unwanted(&open.waiting));
         gone.into_iter().map(|(number, _)| withdrawn(number, "The answer is no longer needed")).collect()
     }
 
     /// Withdraws the questions whose time is over: who waited, and the notification to send.
-    pub fn handle_timeout(&mut self, now: Instant) -> Vec<(K, Bytes)> {
+    pub(crate) fn handle_timeout(&mut self, now: Instant) -> Vec<(K, Bytes)> {
         let late = self.take(|open| open.deadline <= now);
         let notice = |number| withdrawn(number, "No answer in time");
         late.into_iter().map(|(number, open)| (open.waiting, notice(number))).collect()
@@ -101,23 +101,23 @@ impl<K> PendingClientRequests<K> {
     }
 
     /// When to call [`handle_timeout`](PendingClientRequests::handle_timeout).
-    pub fn poll_timeout(&self) -> Option<Instant> {
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         self.open.values().map(|open| open.deadline).min()
     }
 
     /// Forgets every question, for a client that can answer no more: who waited.
-    pub fn abandon(&mut self) -> Vec<K> {
+    pub(crate) fn abandon(&mut self) -> Vec<K> {
         std::mem::take(&mut self.open).into_values().map(|open| open.waiting).collect()
     }
 
     /// Returns whether any question is open.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.open.is_empty()
     }
 }
 
 /// Returns the error for a call whose question was not answered in time.
-pub fn timed_out(after: Duration) -> RpcError {
+pub(crate) fn timed_out(after: Duration) -> RpcError {
     RpcError::new(
         ErrorCode::INTERNAL_ERROR,
         format!("The client did not answer the question within {} s", after.as_secs()),
@@ -125,7 +125,7 @@ pub fn timed_out(after: Duration) -> RpcError {
 }
 
 /// Returns the error for a call whose client is gone.
-pub fn unanswerable() -> RpcError {
+pub(crate) fn unanswerable() -> RpcError {
     RpcError::new(
         ErrorCode::INTERNAL_ERROR,
         "The client closed the connection before it answered the question",
@@ -137,7 +137,7 @@ fn withdrawn(number: i64, reason: &str) -> Bytes {
 }
 
 /// `notifications/cancelled` for `id`.
-pub fn cancelled(id: &Id, reason: &str) -> Bytes {
+pub(crate) fn cancelled(id: &Id, reason: &str) -> Bytes {
     let params = CancelledParams::new(id.clone(), Some(reason.to_owned()));
     let params = RawJson::of(&params);
     let mut out = Vec::with_capacity(128);

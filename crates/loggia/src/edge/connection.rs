@@ -159,9 +159,9 @@ impl DuplexConnection {
             && (self.waiting.len() < self.limits.requests_per_connection || !self.client_requests.is_empty())
     }
 
-    /// The legacy session, once `initialize` opened it.
-    pub fn session(&self) -> Option<&Session> {
-        self.session.as_ref()
+    /// Returns the revision of the legacy session, once `initialize` opened it.
+    pub fn session_version(&self) -> Option<Version> {
+        self.session.as_ref().map(Session::version)
     }
 
     /// Call it with every frame that arrives. `server` is what the service says of itself right now.

@@ -16,7 +16,7 @@ use crate::limits::Limits;
 use crate::service::Description;
 
 /// Reads the filter of a `subscriptions/listen` request.
-pub fn filter(params: Option<&RawJson>, limits: &Limits) -> Result<SubscriptionFilter, RpcError> {
+pub(crate) fn filter(params: Option<&RawJson>, limits: &Limits) -> Result<SubscriptionFilter, RpcError> {
     let empty = RawJson::empty_object();
     let params: ListenParams = params
         .unwrap_or(&empty)
@@ -47,7 +47,7 @@ pub(crate) fn too_many_bytes(limits: &Limits) -> RpcError {
 }
 
 /// The first message of the subscription `id`: what the server agreed to.
-pub fn acknowledged(id: &Id, accepted: &SubscriptionFilter, version: Version) -> Bytes {
+pub(crate) fn acknowledged(id: &Id, accepted: &SubscriptionFilter, version: Version) -> Bytes {
     let notifications = accepted.clone();
     let params = SubscriptionsAcknowledgedParams { notifications, ..Default::default() };
     written(ServerNotification::SubscriptionsAcknowledged(params), version, Some(id))
@@ -56,7 +56,7 @@ pub fn acknowledged(id: &Id, accepted: &SubscriptionFilter, version: Version) ->
 
 /// The notification of one change. `id` is the `subscriptions/listen` request's; `None` in a legacy
 /// session.
-pub fn changed(change: Change, id: Option<&Id>, version: Version) -> Bytes {
+pub(crate) fn changed(change: Change, id: Option<&Id>, version: Version) -> Bytes {
     let message = match change {
         Change::Tools => ServerNotification::ToolsListChanged(EmptyParams::default()),
         Change::Prompts => ServerNotification::PromptsListChanged(EmptyParams::default()),
@@ -69,7 +69,7 @@ pub fn changed(change: Change, id: Option<&Id>, version: Version) -> Bytes {
 }
 
 /// The response that ends the subscription `id` gracefully. Nothing may follow it.
-pub fn closed(id: &Id, server: &Description, version: Version) -> Bytes {
+pub(crate) fn closed(id: &Id, server: &Description, version: Version) -> Bytes {
     let result = EmptyResult { meta: Some(subscription(id)), ..EmptyResult::default() };
     let result = codec::encode_result(ServerResult::Empty(result), version, Some(&server.identity));
     let mut out = Vec::with_capacity(256);
@@ -78,7 +78,7 @@ pub fn closed(id: &Id, server: &Description, version: Version) -> Bytes {
 }
 
 /// A notification of a running request as `version` writes it; `None` where the revision lacks it.
-pub fn notification(notification: ServerNotification, version: Version) -> Option<Bytes> {
+pub(crate) fn notification(notification: ServerNotification, version: Version) -> Option<Bytes> {
     written(notification, version, None)
 }
 

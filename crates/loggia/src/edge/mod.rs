@@ -3,28 +3,31 @@
 //!
 //! * this module: the answer to `server/discover`, which the service never sees;
 //! * [`run_request`](run_request()): running a request so that its client can be sent the outcome, in either era;
-//! * [`session`] and [`client_requests`]: what a legacy session knows, does and has asked, as values without I/O;
-//! * [`listen`]: the messages of a subscription;
+//! * `session` and `client_requests`: what a legacy session knows, does and has asked, as values without I/O;
+//! * `listen`: the messages of a subscription;
 //! * [`connection`]: a whole duplex connection (stdio, Unix socket, in memory), both eras at once, as a
 //!   machine without I/O; [`duplex`] drives it with tasks and pipes.
 
 pub mod capability;
-pub mod client_requests;
+pub(crate) mod client_requests;
+// Public for those who drive a connection without I/O: the simulations and the count of instructions.
+#[doc(hidden)]
 pub mod connection;
 pub mod duplex;
-pub mod listen;
-pub mod notification_filter;
+pub(crate) mod listen;
+pub(crate) mod notification_filter;
 mod run_request;
-pub mod session;
+pub(crate) mod session;
 
 use loggia_wire::model::{CacheHints, CacheScope, DiscoverResult, ServerResult};
 
-pub use self::run_request::{open_stream, run_request};
+pub(crate) use self::run_request::open_stream;
+pub use self::run_request::run_request;
 pub use crate::reference::correlation_id;
 use crate::service::Description;
 
 /// The answer to `server/discover`.
-pub fn discover(server: &Description) -> ServerResult {
+pub(crate) fn discover(server: &Description) -> ServerResult {
     ServerResult::from(DiscoverResult {
         supported_versions: server.versions.iter().map(ToString::to_string).collect(),
         capabilities: server.capabilities.clone(),

@@ -8,7 +8,7 @@ use super::listen;
 
 /// The notifications that one request asked for.
 #[derive(Debug)]
-pub struct NotificationFilter {
+pub(crate) struct NotificationFilter {
     version: Version,
     log_level: Option<LoggingLevel>,
     progress_token: Option<ProgressToken>,
@@ -17,7 +17,7 @@ pub struct NotificationFilter {
 
 impl NotificationFilter {
     /// Returns the filter of the request that carries `meta`.
-    pub fn new(meta: &RequestMeta) -> NotificationFilter {
+    pub(crate) fn new(meta: &RequestMeta) -> NotificationFilter {
         NotificationFilter {
             version: meta.version,
             log_level: meta.log_level,
@@ -27,13 +27,13 @@ impl NotificationFilter {
     }
 
     /// The client's session wants another level of log messages from now on.
-    pub fn set_log_level(&mut self, level: Option<LoggingLevel>) {
+    pub(crate) fn set_log_level(&mut self, level: Option<LoggingLevel>) {
         self.log_level = level;
     }
 
     /// The message to send for `notification`; `None` where the client did not ask for it (progress without
     /// a token, a log message below its level) or its revision lacks it.
-    pub fn write(&mut self, mut notification: ServerNotification) -> Option<Bytes> {
+    pub(crate) fn write(&mut self, mut notification: ServerNotification) -> Option<Bytes> {
         let wanted = match &mut notification {
             ServerNotification::Progress(params) => {
                 params.progress_token = self.progress_token.clone()?;

@@ -174,7 +174,7 @@ async fn ask_all(
 ) -> Result<InputResponses, RpcError> {
     capability::check_all(&input, request.meta.version, &request.meta.client_capabilities)?;
     let Some(requests) = input.input_requests else { return Ok(InputResponses::new()) };
-    let live = exchange.live().ok_or_else(|| {
+    let live = exchange.client().ok_or_else(|| {
         RpcError::invalid_request(
             "This request needs the client's input, and this connection cannot carry questions",
         )
@@ -237,7 +237,7 @@ fn with_answers(
 }
 
 /// Opens a stream of changes. A panic costs this stream alone, as one of a handler costs its call.
-pub async fn open_stream<S: Service + ?Sized>(
+pub(crate) async fn open_stream<S: Service + ?Sized>(
     service: &S,
     filter: SubscriptionFilter,
     principal: Option<Arc<Principal>>,

@@ -16,7 +16,7 @@ use crate::service::Description;
 
 /// One legacy session, from the answer to `initialize` on.
 #[derive(Debug, Clone)]
-pub struct Session {
+pub(crate) struct Session {
     /// The metadata of requests that have none.
     meta: Arc<RequestMeta>,
     initialized: bool,
@@ -30,7 +30,7 @@ impl Session {
     /// Answers `initialize`: the session, and the result to send. A version we do not serve is answered with
     /// our newest legacy revision ("Version Negotiation"); a server of the modern era alone answers
     /// with an error that names what it serves, since an old client can show its user nothing else.
-    pub fn initialize(
+    pub(crate) fn initialize(
         params: Option<&RawJson>,
         server: &Description,
     ) -> Result<(Session, ServerResult), RpcError> {
@@ -61,34 +61,34 @@ impl Session {
     }
 
     /// The negotiated revision.
-    pub fn version(&self) -> Version {
+    pub(crate) fn version(&self) -> Version {
         self.meta.version
     }
 
     /// Returns what `initialize` and later requests said about the client.
-    pub fn meta(&self) -> &RequestMeta {
+    pub(crate) fn meta(&self) -> &RequestMeta {
         &self.meta
     }
 
     /// Returns whether the client said `notifications/initialized`: before it, the server asks nothing.
-    pub fn is_initialized(&self) -> bool {
+    pub(crate) fn is_initialized(&self) -> bool {
         self.initialized
     }
 
     /// Call it on `notifications/initialized`.
-    pub fn initialized(&mut self) {
+    pub(crate) fn initialized(&mut self) {
         self.initialized = true;
     }
 
     /// Returns the metadata of a request of this session.
-    pub fn request_meta(&self, params: Option<&Params>) -> Result<Arc<RequestMeta>, RpcError> {
+    pub(crate) fn request_meta(&self, params: Option<&Params>) -> Result<Arc<RequestMeta>, RpcError> {
         RequestMeta::from_session(params, &self.meta)
     }
 
     /// Answers the requests that belong to the session: `ping`, `logging/setLevel`, `resources/subscribe`,
     /// `resources/unsubscribe`. `None` for every other method: the service answers it. After a change of
     /// subscriptions [`filter`](Session::filter) has a new value.
-    pub fn answer(
+    pub(crate) fn answer(
         &mut self,
         method: &Method,
         params: Option<&RawJson>,
@@ -108,7 +108,7 @@ impl Session {
 
     /// Returns the changes to report to the client: every list that the server declares to announce, and the resources
     /// it subscribed to.
-    pub fn filter(&self, server: &ServerCapabilities) -> SubscriptionFilter {
+    pub(crate) fn filter(&self, server: &ServerCapabilities) -> SubscriptionFilter {
         let declared = |list_changed: Option<bool>| list_changed.filter(|declared| *declared);
         let subscriptions =
             (!self.subscriptions.is_empty()).then(|| self.subscriptions.keys().cloned().collect());
@@ -177,7 +177,7 @@ impl Session {
 impl Session {
     /// The small form. It holds what `initialize` settled (version, the client's name and capabilities, the
     /// level of log messages) and nothing that changes afterwards.
-    pub fn to_bytes(&self) -> Vec<u8> {
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let meta = &self.meta;
         let version = meta.version.to_string();
         let info = meta.client_info.as_ref().map(|info| vec![info.name.clone(), info.version.clone()]);
@@ -192,7 +192,7 @@ impl Session {
 
     /// Reads the small form back. The session counts as initialized: its client has sent a request since.
     /// `None` where the bytes are not ours (of another release, say): the client must start a new session.
-    pub fn from_bytes(bytes: &[u8]) -> Option<Session> {
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Session> {
         let small = RawObject::read(bytes).ok()?;
         let info: Option<Vec<String>> = small.get(INFO).ok()?;
         let meta = RequestMeta {

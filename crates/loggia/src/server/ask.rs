@@ -205,7 +205,7 @@ impl Cx {
         let digest = super::replay::question_digest(&request);
         let answer = match super::replay::lookup(call, key, &digest)? {
             Some(answer) => answer,
-            None => match call.exchange.live() {
+            None => match call.exchange.client() {
                 Some(client) => client.ask(request).await.map_err(|error| unanswered(&error.message))?,
                 None => call.input.want(key, digest.clone(), request).await,
             },

@@ -139,7 +139,7 @@ impl Cx {
 
     /// Lets the client go for now: the result will take long, and a client that can come back for it need not
     /// hold a connection open. Where it cannot, nothing happens.
-    pub fn let_poll(&self) {
+    pub fn release_client(&self) {
         self.0.exchange.release();
     }
 

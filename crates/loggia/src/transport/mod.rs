@@ -3,11 +3,17 @@
 
 #[cfg(feature = "client")]
 pub mod child;
+/// Framing of byte streams: one message on a line, with a bound on its length.
+pub mod framing {
+    pub use crate::framing::*;
+}
 #[cfg(feature = "http-common")]
 pub mod http;
 pub mod memory;
 mod signals;
+// Public for the fuzz targets and for peers in tests.
 #[cfg(feature = "http-common")]
+#[doc(hidden)]
 pub mod sse;
 pub mod stdio;
 pub mod unix;
@@ -15,7 +21,6 @@ pub mod unix;
 use std::sync::Arc;
 
 use crate::error::Result;
-pub use crate::framing;
 use crate::future::BoxFuture;
 use crate::limits::Limits;
 use crate::service::Service;

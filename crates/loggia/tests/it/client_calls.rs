@@ -321,7 +321,7 @@ async fn rounds_have_an_end() {
 struct Named(&'static str);
 
 impl InputHandler for Named {
-    fn input(&self, request: InputRequest) -> BoxFuture<'_, Result<RawJson, RpcError>> {
+    fn answer(&self, request: InputRequest) -> BoxFuture<'_, Result<RawJson, RpcError>> {
         assert_eq!(request.method(), Method::Elicit);
         Box::pin(async { Ok(RawJson::from(&json!({ "action": "accept", "content": { "by": self.0 } }))) })
     }

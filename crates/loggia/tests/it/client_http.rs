@@ -557,7 +557,7 @@ impl Authorize for Tokens {
         Box::pin(async { Ok(HeaderMap::from_iter([(http::header::AUTHORIZATION, value)])) })
     }
 
-    fn challenged(&self, challenge: Challenge) -> BoxFuture<'_, Result<bool>> {
+    fn handle_challenge(&self, challenge: Challenge) -> BoxFuture<'_, Result<bool>> {
         assert_eq!(challenge.headers["www-authenticate"], "Bearer realm=\"x\"");
         let refused = format!("Bearer {}", self.given.load(SeqCst));
         assert_eq!(challenge.sent["authorization"], *refused, "it says which token was refused");
@@ -565,7 +565,7 @@ impl Authorize for Tokens {
         Box::pin(async { Ok(self.given.fetch_add(1, SeqCst) < self.most) })
     }
 
-    fn heard(&self, sent: &HeaderMap, status: http::StatusCode, _: &HeaderMap) {
+    fn observe_response(&self, sent: &HeaderMap, status: http::StatusCode, _: &HeaderMap) {
         assert!(sent.contains_key("authorization"));
         self.heard.lock().expect("not poisoned").push(status.as_u16());
     }

@@ -68,7 +68,7 @@ impl HttpClient {
             let Some(challenge) = challenge(&response, sent) else { return Ok(response) };
             denied = Some(challenge.status);
             let again = match &self.authorize {
-                Some(authorize) => authorize.challenged(challenge.clone()).await?,
+                Some(authorize) => authorize.handle_challenge(challenge.clone()).await?,
                 None => false,
             };
             if !again {
@@ -139,7 +139,7 @@ impl HttpClient {
         }
         let response = self.pool.request(&address.origin, request).await?;
         if let Some(authorize) = &self.authorize {
-            authorize.heard(&sent, response.status(), response.headers());
+            authorize.observe_response(&sent, response.status(), response.headers());
         }
         Ok((response, sent))
     }

@@ -37,13 +37,13 @@ pub trait Authorize: Send + Sync + 'static {
     /// Returns the headers that authorize one request.
     fn headers(&self, method: &http::Method, url: &Url) -> BoxFuture<'_, Result<HeaderMap>>;
 
-    /// Handles a refusal (401, or 403 with a challenge). Returns `true` if the request should be sent again, with the
-    /// headers that [`headers`](Authorize::headers) then returns.
-    fn challenged(&self, challenge: Challenge) -> BoxFuture<'_, Result<bool>>;
+    /// The server refused a request (401, or 403 with a challenge). `true` asks for another attempt, with
+    /// what [`headers`](Authorize::headers) says then.
+    fn handle_challenge(&self, challenge: Challenge) -> BoxFuture<'_, Result<bool>>;
 
-    /// Receives the headers that [`headers`](Authorize::headers) returned for a request, and the status and headers
-    /// of the response. It is called for every response before the response is processed, so it must not block.
-    fn heard(&self, sent: &HeaderMap, status: http::StatusCode, headers: &HeaderMap) {
+    /// The server answered: what [`headers`](Authorize::headers) gave the request, and the response's status
+    /// and headers. Called for every response before anything else is done with it, so return at once.
+    fn observe_response(&self, sent: &HeaderMap, status: http::StatusCode, headers: &HeaderMap) {
         let _ = (sent, status, headers);
     }
 

@@ -3,7 +3,7 @@
 #[cfg(feature = "http-server")]
 mod body;
 #[cfg(feature = "http-server")]
-pub mod server;
+mod server;
 
 #[cfg(feature = "http-server")]
 pub use body::{Body, BodyError};

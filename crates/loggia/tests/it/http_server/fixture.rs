@@ -112,7 +112,7 @@ impl Fixture {
                 self.gate.notified().await;
                 text("released")
             }
-            "ask" => match exchange.live() {
+            "ask" => match exchange.client() {
                 Some(client) => text(&String::from_utf8_lossy(client.ask(question()).await?.as_bytes())),
                 None => Err(RpcError::internal("not live")),
             },

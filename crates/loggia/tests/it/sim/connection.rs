@@ -155,7 +155,7 @@ fn a_second_initialize_is_refused() {
     let mut machine = Machine::session(Version::V2025_03_26);
     machine.say(initialize(5, "2025-11-25"));
     assert_eq!(machine.hear()["error"]["code"], -32600);
-    assert_eq!(machine.connection.session().map(|session| session.version()), Some(Version::V2025_03_26));
+    assert_eq!(machine.connection.session_version(), Some(Version::V2025_03_26));
 }
 
 #[test]

@@ -104,7 +104,7 @@ async fn noise(exchange: &Exchange) -> String {
 }
 
 async fn live(exchange: &Exchange) -> Result<String, RpcError> {
-    match exchange.live() {
+    match exchange.client() {
         Some(client) => Ok(format!("{:?}", client.ask(form()).await?)),
         None => Ok("nobody to ask".to_owned()),
     }
