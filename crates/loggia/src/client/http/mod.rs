@@ -37,12 +37,12 @@ pub trait Authorize: Send + Sync + 'static {
     /// Returns the headers that authorize one request.
     fn headers(&self, method: &http::Method, url: &Url) -> BoxFuture<'_, Result<HeaderMap>>;
 
-    /// The server refused a request (401, or 403 with a challenge). `true` asks for another attempt, with
-    /// what [`headers`](Authorize::headers) says then.
+    /// Handles a refusal (401, or 403 with a challenge). Returns `true` if the request should be sent again, with the
+    /// headers that [`headers`](Authorize::headers) then returns.
     fn handle_challenge(&self, challenge: Challenge) -> BoxFuture<'_, Result<bool>>;
 
-    /// The server answered: what [`headers`](Authorize::headers) gave the request, and the response's status
-    /// and headers. Called for every response before anything else is done with it, so return at once.
+    /// Receives the headers that [`headers`](Authorize::headers) gave a request, and the status and the headers of its
+    /// response. The client calls it for every response before it reads the body, so it must not block.
     fn observe_response(&self, sent: &HeaderMap, status: http::StatusCode, headers: &HeaderMap) {
         let _ = (sent, status, headers);
     }
