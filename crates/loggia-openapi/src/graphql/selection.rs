@@ -7,7 +7,7 @@ use apollo_compiler::schema::{Component, ExtendedType};
 use apollo_compiler::{Name, Schema, collections::IndexMap};
 
 /// Most fields of an object that is not the subject of the operation.
-const MOST_INNER: usize = 8;
+const MOST_INNER: usize = 5;
 /// Most types of a union that are told apart.
 const MOST_MEMBERS: usize = 12;
 /// Most types that one selection set looks at.
@@ -47,7 +47,7 @@ pub struct SelectionLimits {
 
 impl Default for SelectionLimits {
     fn default() -> SelectionLimits {
-        SelectionLimits { depth: 2, fields: 100 }
+        SelectionLimits { depth: 2, fields: 150 }
     }
 }
 
@@ -127,7 +127,9 @@ impl<'s> SelectionWriter<'s> {
             usable().filter(|field| self.is_leaf(field)).map(|field| &field.name).collect();
         if level > 1 {
             leaves.sort_by_key(|name| rank(name));
-            leaves.truncate(MOST_INNER);
+            // An object beside the subject is named, and can be read by its id.
+            let named = leaves.iter().filter(|name| rank(name) < NAMING.len()).count();
+            leaves.truncate(if named > 1 { named.min(MOST_INNER) } else { MOST_INNER });
         }
         leaves.truncate(self.left);
         self.left -= leaves.len();
@@ -280,7 +282,15 @@ fn fields_of<'s>(schema: &'s Schema, name: &str) -> Option<&'s FieldDefinitions>
 
 /// Returns whether a field can be selected without arguments, and is current.
 fn is_usable(field: &FieldDefinition) -> bool {
-    !field.directives.has("deprecated") && field.arguments.iter().all(|argument| !argument.is_required())
+    let description = field.description.as_deref().unwrap_or_default();
+    !is_internal(description)
+        && !field.directives.has("deprecated")
+        && field.arguments.iter().all(|argument| !argument.is_required())
+}
+
+/// Returns whether a description says that a field is none for callers: some vendors begin it with `[Internal]`.
+pub(crate) fn is_internal(description: &str) -> bool {
+    description.get(..10).is_some_and(|start| start.eq_ignore_ascii_case("[internal]"))
 }
 
 fn rank(name: &str) -> usize {

@@ -6,6 +6,7 @@ use apollo_compiler::ast::{Type, Value};
 use apollo_compiler::schema::{EnumType, ExtendedType, InputObjectType, ScalarType};
 use apollo_compiler::{Name, Schema};
 
+use super::selection::is_internal;
 use crate::json_text::{ObjectText, array, json};
 use crate::schema::{MOST_BYTES, MOST_DESCRIPTION, MOST_ENUM};
 
@@ -229,7 +230,9 @@ impl TypeWriter<'_> {
         let mut all = ObjectText::new();
         let mut required: Vec<&str> = Vec::new();
         for (name, field) in &of.fields {
-            if field.directives.has("deprecated") && !field.is_required() {
+            let is_hidden = field.directives.has("deprecated")
+                || is_internal(field.description.as_deref().unwrap_or_default());
+            if is_hidden && !field.is_required() {
                 continue;
             }
             if field.is_required() {
