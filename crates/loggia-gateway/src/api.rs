@@ -105,13 +105,17 @@ fn uri(text: &str) -> loggia::Result<Uri> {
 }
 
 /// Sends requests to one API with the restricted HTTP client.
-struct RestrictedSender {
+pub(crate) struct RestrictedSender {
     client: RestrictedHttpClient,
     host: String,
 }
 
 impl RestrictedSender {
-    fn new(server: &Uri, policy: FetchPolicy, is_trusted: bool) -> loggia::Result<RestrictedSender> {
+    pub(crate) fn new(
+        server: &Uri,
+        policy: FetchPolicy,
+        is_trusted: bool,
+    ) -> loggia::Result<RestrictedSender> {
         let wrong =
             |error: &dyn std::fmt::Display| Error::Configuration(format!("the API cannot be used: {error}"));
         let url = Url::parse(&server.to_string()).map_err(|error| wrong(&error))?;

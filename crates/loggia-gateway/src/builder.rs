@@ -9,7 +9,7 @@ use loggia_connect::config_file::PublicUrl;
 use crate::added::ConnectorDatabase;
 use crate::config::GatewayConfig;
 use crate::config_sources::ConfigSources;
-use crate::connector::ConnectorContext;
+use crate::connection::ConnectorContext;
 use crate::error::Result;
 use crate::gateway::Gateway;
 use crate::observer::GatewayObserver;

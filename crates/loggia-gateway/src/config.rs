@@ -12,9 +12,8 @@ use loggia_connect::secret::Secret;
 use loggia_hub::{Connector, Opened};
 use loggia_store::AddedConnector;
 
-use crate::connector::{
-    ConnectorContext, FOLDER, PersonalConnector, connector, environment, folder, open, open_folder, resolved,
-};
+use crate::connection::{ConnectorContext, open_folder};
+use crate::connector::{FOLDER, PersonalConnector, connector, environment, folder, open, resolved};
 use crate::error::{GatewayError, Result};
 use crate::file_watch::FileStamp;
 
@@ -212,7 +211,9 @@ impl GatewayConfig {
                 None => return Ok(None),
                 Some(connector) => match resolved(connector)? {
                     Backend::Remote(remote) => Some(remote.url.expose().to_owned()),
-                    Backend::Stdio(_) | Backend::OpenApi(_) | Backend::Builtin(_) => None,
+                    Backend::Stdio(_) | Backend::OpenApi(_) | Backend::Manifest(_) | Backend::Builtin(_) => {
+                        None
+                    }
                 },
             },
         };
@@ -226,7 +227,7 @@ impl GatewayConfig {
         let Connectors::File { all, .. } = &self.connectors else { return None };
         match &find(all, name)?.backend {
             Backend::Remote(remote) => remote.issuer.clone(),
-            Backend::Stdio(_) | Backend::OpenApi(_) | Backend::Builtin(_) => None,
+            Backend::Stdio(_) | Backend::OpenApi(_) | Backend::Manifest(_) | Backend::Builtin(_) => None,
         }
     }
 

@@ -11,7 +11,8 @@ use loggia_hub::Connector;
 
 use crate::accounts::{ConnectorAccounts, UserAccounts};
 use crate::config::GatewayConfig;
-use crate::connector::{ConnectorContext, PersonalConnector};
+use crate::connection::ConnectorContext;
+use crate::connector::PersonalConnector;
 
 /// The accounts of all connectors to which users sign in, by the connector's name.
 #[derive(Clone, Default)]

@@ -9,7 +9,7 @@ use loggia_auth::restricted_http::IpNetwork;
 use loggia_connect::config_file::PublicUrl;
 use loggia_connect::redact::Redactor;
 
-use crate::connector::ConnectorContext;
+use crate::connection::ConnectorContext;
 use crate::credentials::Credentials;
 use crate::observer::{GatewayObserver, SilentObserver};
 use crate::state::StateFolder;

@@ -17,12 +17,12 @@ use super::raw::{Amount, RawConfigFile, RawConnector, RawFiles, RawServer, RawTo
 use super::url::{URL, is_url};
 use super::{
     Backend, Builtin, ConfigFile, Connector, GatewayLimits, Listen, Remote, ServerSection, Stdio, ToolFilter,
-    Transport, api, auth, limits, personal,
+    Transport, api, auth, limits, manifest_use, personal,
 };
 use crate::secret::{Secret, Template};
 use loggia_builtin::glob::{BoundedGlob, GlobOptions};
 
-const KINDS: [&str; 4] = ["stdio", "remote", "openapi", "builtin"];
+const KINDS: [&str; 5] = ["stdio", "remote", "openapi", "manifest", "builtin"];
 const BUILTINS: [&str; 1] = ["files"];
 /// Names of kinds in other programs, and ours.
 const OTHER_KINDS: [(&str, &str); 13] = [
@@ -228,10 +228,13 @@ fn kind(raw: &RawConnector, name: Range<usize>, problems: &mut Problems<'_>) -> 
             "it has a command, so write kind = \"stdio\""
         } else if raw.url.is_some() {
             "it has a url, so write kind = \"remote\""
+        } else if raw.manifest.is_some() {
+            "it has a manifest, so write kind = \"manifest\""
         } else if raw.description.is_some() {
             "it has a description, so write kind = \"openapi\""
         } else {
-            "write kind = \"stdio\" (a program), \"remote\" (a URL), \"openapi\" (a REST API) or \"builtin\""
+            "write kind = \"stdio\" (a program), \"remote\" (a URL), \"openapi\" (a REST API), \"manifest\" (a connector of \
+             the directory) or \"builtin\""
         };
         return problems.add(name, format!("this connector has no kind; {meant}"));
     };
@@ -267,7 +270,10 @@ fn check_keys(raw: &RawConnector, kind: &str, problems: &mut Problems<'_>) {
         ("issuer", &["remote"][..], text(&raw.issuer)),
         ("description", &["openapi"][..], text(&raw.description)),
         ("base_url", &["openapi"][..], text(&raw.base_url)),
-        ("credential", &["openapi"][..], text(&raw.credential)),
+        ("credential", &["openapi", "manifest"][..], text(&raw.credential)),
+        ("manifest", &["manifest"][..], text(&raw.manifest)),
+        ("backend", &["manifest"][..], text(&raw.backend)),
+        ("config", &["manifest"][..], raw.config.as_ref().map(Spanned::span)),
         ("name", &["builtin"][..], text(&raw.name)),
         ("options", &["builtin"][..], raw.options.as_ref().map(Spanned::span)),
     ];
@@ -317,6 +323,7 @@ fn backend(
         "stdio" => stdio(raw, name, problems).map(Backend::Stdio),
         "remote" => remote(raw, name, problems).map(Backend::Remote),
         "openapi" => api::openapi(raw, name, problems).map(Backend::OpenApi),
+        "manifest" => manifest_use::manifest_use(raw, name, problems).map(Backend::Manifest),
         _ => builtin(raw, name, problems).map(Backend::Builtin),
     }
 }

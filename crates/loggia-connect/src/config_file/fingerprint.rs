@@ -4,7 +4,7 @@
 use ring::digest::{Context, SHA256};
 use ring::hmac;
 
-use super::{Backend, Builtin, Connector, Personal};
+use super::{Backend, Builtin, ConfigValue, Connector, Personal};
 use crate::secret::{Environment, Secret};
 
 /// Bytes of the digest that are kept.
@@ -30,6 +30,11 @@ impl Connector {
                 parts.extend(["openapi", api.description.written()]);
                 parts.extend(api.base_url.iter().map(|url| url.written()));
                 parts.extend(api.headers.keys().map(String::as_str));
+            }
+            Backend::Manifest(used) => {
+                parts.extend(["manifest", &used.manifest]);
+                parts.extend(used.backend.as_deref());
+                parts.extend(used.values.keys().map(String::as_str));
             }
             Backend::Builtin(Builtin::Files { path, write, write_sensitive: _ }) => {
                 parts.extend(["files", path.written(), if *write { "writable" } else { "read-only" }]);
@@ -78,6 +83,19 @@ impl Parts {
                 self.secrets(&api.base_url);
                 self.secrets(&api.credential);
                 self.named(&api.headers);
+            }
+            Backend::Manifest(used) => {
+                self.text("manifest");
+                self.text(&used.manifest);
+                self.text(&format!("{:?}", used.backend));
+                self.secrets(&used.credential);
+                for (name, value) in &used.values {
+                    self.text(name);
+                    match value {
+                        ConfigValue::Text(text) => self.secret(text),
+                        ConfigValue::Json(json) => self.text(&json.to_string()),
+                    }
+                }
             }
             Backend::Builtin(Builtin::Files { path, write, write_sensitive }) => {
                 self.text("files");

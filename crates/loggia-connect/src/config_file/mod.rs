@@ -39,6 +39,7 @@ mod fingerprint;
 mod gateway;
 mod limits;
 mod listen;
+mod manifest_use;
 mod name;
 mod personal;
 mod raw;
@@ -152,6 +153,8 @@ pub enum Backend<T> {
     Remote(Remote<T>),
     /// A REST API.
     OpenApi(OpenApi<T>),
+    /// A system that a manifest describes.
+    Manifest(ManifestUse<T>),
     /// Something in this process.
     Builtin(Builtin<T>),
 }
@@ -197,6 +200,28 @@ pub struct OpenApi<T> {
     pub credential: Option<T>,
     /// Headers sent with each request.
     pub headers: BTreeMap<String, T>,
+}
+
+/// A connector manifest, with the values of its user.
+#[derive(Debug, Clone)]
+pub struct ManifestUse<T> {
+    /// The name of a manifest of the directory, or the path of a file.
+    pub manifest: String,
+    /// The backend; `None` for the first one of the manifest.
+    pub backend: Option<String>,
+    /// The API key, token or `user:password`; `None` for the one of the saved account.
+    pub credential: Option<T>,
+    /// The values of the fields in `[config]`.
+    pub values: BTreeMap<String, ConfigValue<T>>,
+}
+
+/// A value of a field in a manifest's `[config]`.
+#[derive(Debug, Clone)]
+pub enum ConfigValue<T> {
+    /// A text, which may be a secret.
+    Text(T),
+    /// A number, a boolean or a list.
+    Json(serde_json::Value),
 }
 
 /// The transport of a remote connector.
@@ -319,6 +344,19 @@ impl Backend<Template> {
                     base_url: base_url.as_ref().map(fill).transpose()?,
                     credential: credential.as_ref().map(fill).transpose()?,
                     headers: fill_map(headers)?,
+                })
+            }
+            Backend::Manifest(ManifestUse { manifest, backend, credential, values }) => {
+                let value = |value: &ConfigValue<Template>| match value {
+                    ConfigValue::Text(text) => fill(text).map(ConfigValue::Text),
+                    ConfigValue::Json(json) => Ok(ConfigValue::Json(json.clone())),
+                };
+                let values = values.iter().map(|(name, given)| Ok((name.clone(), value(given)?)));
+                Backend::Manifest(ManifestUse {
+                    manifest: manifest.clone(),
+                    backend: backend.clone(),
+                    credential: credential.as_ref().map(fill).transpose()?,
+                    values: values.collect::<Result<_, MissingVariable>>()?,
                 })
             }
             Backend::Builtin(Builtin::Files { path, write, write_sensitive }) => {

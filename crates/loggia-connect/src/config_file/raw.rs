@@ -151,6 +151,9 @@ pub(super) struct RawConnector {
     pub(super) description: Option<Text>,
     pub(super) base_url: Option<Text>,
     pub(super) credential: Option<Text>,
+    pub(super) manifest: Option<Text>,
+    pub(super) backend: Option<Text>,
+    pub(super) config: Option<Spanned<BTreeMap<Spanned<String>, Spanned<toml::Value>>>>,
     pub(super) name: Option<Text>,
     pub(super) options: Option<Spanned<toml::Table>>,
 }

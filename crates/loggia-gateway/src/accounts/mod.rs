@@ -31,7 +31,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::connector::{PersonalConnector, prepared};
+use crate::connection::prepared;
+use crate::connector::PersonalConnector;
 use crate::credentials::Credentials;
 use crate::request_header::header;
 use crate::server_url::server_url;

@@ -3,6 +3,7 @@
 mod apis;
 mod browser;
 mod errors;
+mod manifests;
 mod nested;
 mod protected;
 mod reload;

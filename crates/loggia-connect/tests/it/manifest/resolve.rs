@@ -71,6 +71,7 @@ fn shown(resolved: &ResolvedBackend) -> String {
         ResolvedBackend::Configured(Backend::Builtin(Builtin::Files { path, write, write_sensitive })) => {
             format!("files {} {write} {write_sensitive}", path.expose())
         }
+        ResolvedBackend::Configured(Backend::Manifest(used)) => panic!("a manifest in a manifest: {used:?}"),
         ResolvedBackend::Direct => "direct".to_owned(),
         ResolvedBackend::Bundle(bundle) => {
             format!("bundle {} {} [{}]", bundle.url, list(&bundle.args), map(&bundle.env))

@@ -1,0 +1,113 @@
+//! Connections to backends whose values are filled in. The module is below the connectors of the configuration and of
+//! manifests, which both open connections with it. Invariant: no error contains a secret.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use loggia::client::{Child, ChildGuard, Client, ClientBuilder};
+use loggia::{Error, Service};
+use loggia_connect::builtin::files::{self, Files, FilesOptions};
+use loggia_connect::config_file::{Backend, Builtin, Remote, Stdio, Transport};
+use loggia_connect::secret::Secret;
+use loggia_hub::Opened;
+
+use crate::api;
+use crate::credentials::Credentials;
+use crate::request_header::header;
+
+/// The context in which connections open: credentials for remote servers, and the guard of child processes.
+#[derive(Clone)]
+pub struct ConnectorContext {
+    credentials: Credentials,
+    child_guard: Option<ChildGuard>,
+}
+
+impl ConnectorContext {
+    /// Opens connections with these credentials, and starts child processes without a guard.
+    pub fn new(credentials: Credentials) -> ConnectorContext {
+        ConnectorContext { credentials, child_guard: None }
+    }
+
+    /// Starts child processes under this guard, which ends them when the program ends for any reason.
+    pub fn child_guard(mut self, guard: ChildGuard) -> ConnectorContext {
+        self.child_guard = Some(guard);
+        self
+    }
+
+    /// Returns the credentials.
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
+    /// Returns whether child processes have a guard.
+    pub(crate) fn guards_children(&self) -> bool {
+        self.child_guard.is_some()
+    }
+}
+
+/// Opens a connection to a backend; relative paths start in `base`.
+pub(crate) async fn open_backend(
+    base: &Path,
+    backend: Backend<Secret>,
+    client: ClientBuilder,
+    context: &ConnectorContext,
+) -> loggia::Result<Opened> {
+    match backend {
+        Backend::Stdio(stdio) => {
+            let client = stdio.start_timeout.into_iter().fold(client, ClientBuilder::start_timeout);
+            client.connect(child(base, &stdio, context)).await.map(Opened::Client)
+        }
+        Backend::Remote(remote) => {
+            open_remote(&remote, client, &context.credentials).await.map(Opened::Client)
+        }
+        Backend::OpenApi(api) => {
+            api::open(base, &api, context.credentials.policy(false)).await.map(Opened::Service)
+        }
+        Backend::Builtin(Builtin::Files { path, write: writable, write_sensitive }) => {
+            let options = FilesOptions { writable, write_sensitive, ..FilesOptions::default() };
+            open_folder(&base.join(path.expose()), options).map(Opened::Service)
+        }
+        Backend::Manifest(_) => {
+            Err(Error::Configuration("a manifest cannot name another manifest".to_owned()))
+        }
+    }
+}
+
+/// Serves a folder.
+pub(crate) fn open_folder(root: &Path, options: FilesOptions) -> loggia::Result<Arc<dyn Service>> {
+    let files = Files::open(root, options)
+        .map_err(|error| Error::Io(std::io::Error::new(error.kind(), error.to_string())))?;
+    Ok(files::server(files)?.into_service())
+}
+
+fn child(base: &Path, stdio: &Stdio<Secret>, context: &ConnectorContext) -> Child {
+    let directory = stdio.cwd.as_ref().map_or_else(|| base.to_owned(), |cwd| base.join(cwd.expose()));
+    let child =
+        Child::new(stdio.command.expose()).args(stdio.args.iter().map(Secret::expose)).current_dir(directory);
+    let child = context.child_guard.iter().cloned().fold(child, Child::guard);
+    stdio.env.iter().fold(child, |child, (name, value)| child.env(name, value.expose()))
+}
+
+async fn open_remote(
+    remote: &Remote<Secret>,
+    client: ClientBuilder,
+    credentials: &Credentials,
+) -> loggia::Result<Client> {
+    let mut client = prepared(remote, client)?;
+    let url = remote.url.expose();
+    // A header of the configuration overrides a saved credential.
+    if !remote.headers.keys().any(|name| name.eq_ignore_ascii_case("authorization")) {
+        client = credentials.authorize(client, url).await?;
+    }
+    client.connect(url).await
+}
+
+/// Adds the transport and the headers of a remote connector to a client.
+pub(crate) fn prepared(remote: &Remote<Secret>, client: ClientBuilder) -> loggia::Result<ClientBuilder> {
+    let mut client = client.legacy_sse(remote.transport != Transport::Streamable);
+    for (name, value) in &remote.headers {
+        let (name, value) = header(name, value.expose())?;
+        client = client.header(name, value);
+    }
+    Ok(client)
+}

@@ -1,0 +1,137 @@
+//! Connectors that a manifest describes: the manifest is found, its values are filled in, and its backend is opened.
+//!
+//! Invariant: the manifest is read again each time that a connection is opened, and an error names the value that is
+//! missing and never quotes one.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use loggia::Error;
+use loggia::client::ClientBuilder;
+use loggia_connect::config_file::{ConfigValue, ManifestUse};
+use loggia_connect::direct::ManifestApi;
+use loggia_connect::manifest::{
+    ConnectorManifest, ConnectorValues, ManifestBackend, ManifestDirectory, ManifestTransport,
+    ResolvedBackend,
+};
+use loggia_connect::secret::Secret;
+use loggia_hub::Opened;
+use serde_json::{Map, Value};
+
+use crate::api::RestrictedSender;
+use crate::connection::{ConnectorContext, open_backend};
+
+/// A connector that a manifest describes.
+pub(crate) struct ManifestConnector {
+    name: String,
+    manifest: ConnectorManifest,
+    used: ManifestUse<Secret>,
+}
+
+impl ManifestConnector {
+    /// Finds and reads the manifest; a relative path starts in `base`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Configuration`] if there is no such manifest, or it is wrong.
+    pub(crate) fn read(
+        base: &Path,
+        name: &str,
+        used: ManifestUse<Secret>,
+    ) -> loggia::Result<ManifestConnector> {
+        let manifest = find(base, &used.manifest).map_err(Error::Configuration)?;
+        Ok(ManifestConnector { name: name.to_owned(), manifest, used })
+    }
+
+    /// Opens a connection.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Configuration`] if a value is missing or wrong, and the errors of connections.
+    pub(crate) async fn open(
+        self,
+        base: &Path,
+        client: ClientBuilder,
+        context: &ConnectorContext,
+    ) -> loggia::Result<Opened> {
+        let backend = self.backend()?;
+        let values = self.values()?;
+        let resolved = backend.resolve(&values).map_err(|error| self.wrong(&error))?;
+        match resolved {
+            ResolvedBackend::Configured(configured) => open_backend(base, configured, client, context).await,
+            ResolvedBackend::Direct => {
+                let sender = self.sender(backend, &values, context)?;
+                let api = ManifestApi::new(backend, &values, sender).map_err(|error| self.wrong(&error))?;
+                Ok(Opened::Service(api.into_server(&self.manifest)?.into_service()))
+            }
+            ResolvedBackend::Bundle(bundle) => Err(self.wrong(&format_args!(
+                "its program is in the bundle {}, which must be unpacked first: choose another backend",
+                bundle.url
+            ))),
+        }
+    }
+
+    fn backend(&self) -> loggia::Result<&ManifestBackend> {
+        let Some(name) = &self.used.backend else {
+            return self.manifest.backends.first().ok_or_else(|| self.wrong(&"its manifest has no backend"));
+        };
+        self.manifest.backend(name).ok_or_else(|| {
+            let names: Vec<&str> = self.manifest.backends.iter().map(|one| one.name.as_str()).collect();
+            self.wrong(&format_args!("its manifest has no backend {name:?}, but {}", names.join(", ")))
+        })
+    }
+
+    /// Checks the values of the user.
+    fn values(&self) -> loggia::Result<ConnectorValues> {
+        let given = self.used.values.iter().map(|(name, value)| {
+            let value = match value {
+                ConfigValue::Text(text) => Value::String(text.expose().to_owned()),
+                ConfigValue::Json(json) => json.clone(),
+            };
+            (name.clone(), value)
+        });
+        let given: Map<String, Value> = given.collect();
+        self.manifest.values(&given, self.used.credential.clone()).map_err(|problems| {
+            let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            self.wrong(&problems.join("; "))
+        })
+    }
+
+    /// Returns a sender for the API of a direct backend. The administrator chose the manifest, so its URL is trusted.
+    fn sender(
+        &self,
+        backend: &ManifestBackend,
+        values: &ConnectorValues,
+        context: &ConnectorContext,
+    ) -> loggia::Result<Arc<RestrictedSender>> {
+        let url = match &backend.transport {
+            ManifestTransport::OpenApi(api) => api.base_url.as_ref(),
+            ManifestTransport::GraphQl(api) => Some(&api.url),
+            _ => None,
+        };
+        let url = url.ok_or_else(|| self.wrong(&"its API has no URL"))?;
+        let url = values.text(url).map_err(|missing| self.wrong(&missing))?;
+        let url = url.expose().parse().map_err(|_| self.wrong(&"the URL of its API is no URL"))?;
+        RestrictedSender::new(&url, context.credentials().policy(false), true).map(Arc::new)
+    }
+
+    fn wrong(&self, what: &dyn std::fmt::Display) -> Error {
+        Error::Configuration(format!("the connector {:?}: {what}", self.name))
+    }
+}
+
+/// Finds a manifest: a file if `name` is a path, otherwise an entry of the directory.
+fn find(base: &Path, name: &str) -> Result<ConnectorManifest, String> {
+    if name.ends_with(".toml") {
+        let path = base.join(name);
+        let text = std::fs::read_to_string(&path)
+            .map_err(|error| format!("the manifest {} cannot be read: {error}", path.display()))?;
+        return ConnectorManifest::parse(&text, &path.display().to_string())
+            .map_err(|error| error.to_string());
+    }
+    let directory = ManifestDirectory::embedded();
+    match directory.get(name) {
+        Some(entry) => entry.manifest().map_err(|error| error.to_string()),
+        None => Err(format!("there is no manifest {name:?}; `loggia connectors search` lists them")),
+    }
+}

@@ -1,0 +1,146 @@
+//! Connectors that a manifest describes: an API on loopback, with tools that the manifest writes.
+
+use std::path::Path;
+
+use axum::Router;
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use loggia::client::Client;
+use serde_json::{Value, json};
+
+use crate::world::World;
+
+const KEY: &str = "key_s3cret";
+
+/// Pages of the API: the second one ends.
+async fn pages(headers: HeaderMap, url: Uri) -> Response {
+    let authorization =
+        headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if authorization != format!("Bearer {KEY}") {
+        return (StatusCode::UNAUTHORIZED, axum::Json(json!({ "message": "no such key" }))).into_response();
+    }
+    let query = |name: &str| {
+        let pairs = url.query().unwrap_or_default().split('&');
+        pairs
+            .filter_map(|pair| pair.split_once('='))
+            .find(|(known, _)| *known == name)
+            .map(|(_, value)| value)
+    };
+    let next = if query("after") == Some("2") { Value::Null } else { json!("2") };
+    let page = json!({ "id": 1, "secret_score": 7, "properties": { "title": query("q") } });
+    axum::Json(json!({ "results": [page], "next": next, "me": "Ada" })).into_response()
+}
+
+async fn serve() -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("it is bound"));
+    let router = Router::new().route("/v1/pages", get(pages));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    url
+}
+
+/// Writes the manifest of an API at this URL.
+fn write_manifest(folder: &Path, url: &str) {
+    let text = format!(
+        r#"
+name = "acme"
+title = "Acme"
+version = "1.0.0"
+description = "Pages of an Acme workspace."
+
+[config.team]
+type = "string"
+title = "Team"
+required = true
+pattern = "^[a-z]+$"
+
+[[backends]]
+name = "remote"
+kind = "remote"
+url = "http://127.0.0.1:9/mcp"
+
+[[backends]]
+name = "api"
+kind = "openapi"
+base_url = "{url}/v1"
+headers = {{ X-Team = "${{config.team}}" }}
+auth = {{ class = "api_key", credential = {{ title = "API key", pattern = "^key_" }} }}
+
+[[backends.tools]]
+name = "search"
+title = "Search pages"
+description = "Returns pages by their title."
+class = "read"
+request = "GET /pages"
+result = ".results | map({{id, title: .properties.title}})"
+paging = {{ cursor = "after", next = ".next" }}
+
+[backends.tools.input.query]
+type = "string"
+description = "A part of the title"
+required = true
+as = "q"
+"#
+    );
+    std::fs::write(folder.join("acme.toml"), text).expect("written");
+}
+
+fn section(more: &str) -> String {
+    format!("[connectors.acme]\nkind = \"manifest\"\nmanifest = \"acme.toml\"\nbackend = \"api\"\n{more}")
+}
+
+fn text(result: &loggia::model::CallToolResult) -> String {
+    result.content.iter().filter_map(|block| block.as_text()).collect::<Vec<_>>().join("\n")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_manifest_makes_an_api_a_connector() {
+    let world = World::new();
+    write_manifest(world.path(), &serve().await);
+    let config = section(&format!("credential = \"{KEY}\"\nconfig = {{ team = \"blue\" }}\n"));
+    let server =
+        world.builder(&config).build().await.expect("built").serve("127.0.0.1:0").await.expect("served");
+    let client = Client::connect(server.url()).await.expect("it connects");
+    let tools = client.list_all_tools().await.expect("a list");
+    let [tool] = &tools[..] else { panic!("{tools:?}") };
+    assert_eq!((tool.name.as_str(), tool.title.as_deref()), ("acme_search", Some("Search pages")));
+    let first = client.call_tool("acme_search", json!({ "query": "plan" })).await.expect("a result");
+    let shown = text(&first);
+    assert!(shown.contains(r#"{"id":1,"title":"plan"}"#) && !shown.contains("secret_score"), "{shown}");
+    assert!(shown.contains("cursor"), "{shown}");
+    let second =
+        client.call_tool("acme_search", json!({ "query": "plan", "cursor": "2" })).await.expect("a result");
+    assert!(!text(&second).contains("next cursor"), "{second:?}");
+    server.stop().await.expect("stopped");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_manifest_that_cannot_be_used_says_why() {
+    let world = World::new();
+    write_manifest(world.path(), &serve().await);
+    let key = format!("credential = \"{KEY}\"\n");
+    // Each case: the section, and a part of the reason.
+    let cases = [
+        (section(&key), "team: a value is needed: Team"),
+        (section(&format!("{key}config = {{ team = \"BLUE\" }}\n")), "team: it must match"),
+        (section(&format!("{key}config = {{ taem = \"x\" }}\n")), "taem: there is no such value"),
+        (section("config = { team = \"blue\" }\n"), "the value 'credential' is missing"),
+        (
+            section("config = { team = \"blue\" }\ncredential = \"wrong\"\n"),
+            "this does not look like API key",
+        ),
+        (section(&key).replace("\"api\"", "\"apo\""), "but remote, api"),
+        (section(&key).replace("acme.toml", "none.toml"), "none.toml cannot be read"),
+        (section(&key).replace("acme.toml", "notoin"), "there is no manifest"),
+    ];
+    for (config, expected) in cases {
+        let server =
+            world.builder(&config).build().await.expect("built").serve("127.0.0.1:0").await.expect("served");
+        let client = Client::connect(server.url()).await.expect("it connects");
+        client.list_all_tools().await.expect("a list");
+        let reason = format!("{:?}", server.hub().status()[0]);
+        assert!(reason.contains(expected) && !reason.contains(KEY), "{config}: {reason}");
+        server.stop().await.expect("stopped");
+    }
+}
