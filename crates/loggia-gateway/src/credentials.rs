@@ -184,7 +184,7 @@ impl Credentials {
     }
 
     /// Returns the folder, if it exists.
-    fn existing_folder(&self) -> Option<&PathBuf> {
+    pub(crate) fn existing_folder(&self) -> Option<&PathBuf> {
         self.folder.as_ref().filter(|folder| folder.is_dir())
     }
 }
