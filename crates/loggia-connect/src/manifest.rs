@@ -39,6 +39,7 @@ mod search;
 mod source;
 mod text;
 mod tool;
+mod tool_settings;
 mod values;
 
 use std::fmt;
@@ -64,6 +65,7 @@ pub(crate) use tool::path_variables;
 pub use tool::{
     GraphQlRequest, InputPlace, ManifestTool, PagingStyle, ToolInput, ToolOutput, ToolPaging, ToolRequest,
 };
+pub use tool_settings::ToolSettings;
 pub use values::{ConfigProblem, ConnectorValues, MissingValue};
 
 /// A connector, as its manifest describes it.

@@ -3,6 +3,7 @@
 mod directory;
 mod problems;
 mod resolve;
+mod tool_settings;
 mod vendors;
 
 use std::collections::BTreeSet;
