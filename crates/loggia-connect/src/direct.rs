@@ -103,7 +103,7 @@ impl ManifestApi {
             .parse()
             .map_err(|_| wrong("base_url", "it is no URL"))?;
         let mut all = HeaderMap::new();
-        for (name, value) in headers {
+        for (name, value) in headers.iter().filter(|(_, value)| !values.is_absent(value)) {
             let key = format!("headers.{name}");
             let mut header = HeaderValue::from_str(values.text(value)?.expose())
                 .map_err(|_| wrong(&key, "it has characters that no header can hold"))?;

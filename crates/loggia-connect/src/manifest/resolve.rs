@@ -270,7 +270,9 @@ fn filled(
     texts: &BTreeMap<String, ManifestText>,
     values: &ConnectorValues,
 ) -> Result<BTreeMap<String, Secret>, BackendValueError> {
-    texts.iter().map(|(name, text)| Ok((name.clone(), values.text(text)?))).collect()
+    // A required value is there. A text that is one optional value is left out without it.
+    let given = texts.iter().filter(|(_, text)| !values.is_absent(text));
+    given.map(|(name, text)| Ok((name.clone(), values.text(text)?))).collect()
 }
 
 fn check_headers(headers: &BTreeMap<String, Secret>) -> Result<(), BackendValueError> {

@@ -1,5 +1,5 @@
-//! The settings of the tools of an MCP server, as a transform: definitions and results on the way to clients, arguments
-//! on the way to the server.
+//! The settings of the tools of an MCP server, as a transform: of definitions and results for clients, and of arguments for
+//! the server. A vendor's own tools are many and described for everyone; the settings fit them to a model.
 //!
 //! Invariant: pure functions; a tool without settings is not changed.
 

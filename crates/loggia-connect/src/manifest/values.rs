@@ -115,6 +115,11 @@ impl ConnectorValues {
         Ok(Secret::new(filled.as_str()))
     }
 
+    /// Returns whether a text is one value of the user, who gave none.
+    pub(crate) fn is_absent(&self, text: &ManifestText) -> bool {
+        matches!(text.parts(), [TextPart::Config(name)] if !self.texts.contains_key(name))
+    }
+
     /// Fills arguments of a program. An argument that is one placeholder becomes one argument for each value, and none
     /// where an optional value is missing.
     pub fn args(&self, args: &[ManifestText]) -> Result<Vec<Secret>, MissingValue> {

@@ -1,6 +1,7 @@
 //! Connector manifests: what they mean, what is said where they mean nothing, and their JSON Schema.
 
 mod directory;
+mod exchange;
 mod problems;
 mod resolve;
 mod tool_settings;

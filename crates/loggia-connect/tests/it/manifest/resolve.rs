@@ -157,6 +157,12 @@ fn backends_take_the_values_of_the_user() {
         ),
         ("kind = \"stdio\"\ncommand = \"/opt/${config.site}\"", &site, None, "stdio /opt/acme  [] "),
         (
+            "kind = \"remote\"\nurl = \"https://a.example\"\nheaders = { A = \"${config.key}\", B = \"b\" }",
+            &site,
+            None,
+            "remote https://a.example [B=b] Streamable",
+        ),
+        (
             "kind = \"openapi\"\ndescription = \"https://a.example/openapi.json\"\nbase_url = \"https://${config.site}.example\"\nauth = { class = \"api_key\" }",
             &site,
             Some("c"),
@@ -209,7 +215,7 @@ fn values_that_do_not_fit_say_how_to_write_them() {
 fn a_backend_says_which_value_it_misses() {
     for (backend, config, credential, expected) in [
         (
-            "kind = \"remote\"\nurl = \"https://a.example\"\nheaders = { A = \"${config.key}\" }",
+            "kind = \"remote\"\nurl = \"https://a.example\"\nheaders = { A = \"x${config.key}\" }",
             json!({ "site": "a" }),
             None,
             "the value 'key' is missing",
@@ -227,7 +233,7 @@ fn a_backend_says_which_value_it_misses() {
             "url: with the values filled in, it is no whole URL",
         ),
         (
-            "kind = \"remote\"\nurl = \"https://a.example\"\nheaders = { A = \"${config.key}\" }",
+            "kind = \"remote\"\nurl = \"https://a.example\"\nheaders = { A = \"x${config.key}\" }",
             json!({ "site": "a", "key": "s3\ncret" }),
             None,
             "headers.A: with the values filled in, it has characters that no header can hold",
