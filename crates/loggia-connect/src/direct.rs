@@ -98,10 +98,9 @@ impl ManifestApi {
         backend.check_credential(values)?;
         let wrong = |key: &str, reason| BackendValueError::Key { key: key.to_owned(), reason };
         let url = url.ok_or_else(|| wrong("base_url", "it is missing"))?;
-        let base_url: Uri = resolved_url(url, "base_url", values)?
-            .expose()
-            .parse()
-            .map_err(|_| wrong("base_url", "it is no URL"))?;
+        let base_url = resolved_url(url, "base_url", values)?;
+        backend.check_host(base_url.expose(), "base_url", values)?;
+        let base_url: Uri = base_url.expose().parse().map_err(|_| wrong("base_url", "it is no URL"))?;
         let mut all = HeaderMap::new();
         for (name, value) in headers.iter().filter(|(_, value)| !values.is_absent(value)) {
             let key = format!("headers.{name}");

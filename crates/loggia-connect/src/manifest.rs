@@ -31,6 +31,7 @@ mod draft;
 mod format;
 mod limits;
 mod mcpb;
+mod network;
 mod read;
 mod read_backend;
 mod read_tool;

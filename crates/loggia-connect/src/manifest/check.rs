@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use serde_json::Value;
 
+use super::network::is_allowed;
 use super::source::{ManifestProblems, TableReader};
 use super::tool::path_variables;
 use super::{
@@ -87,8 +88,21 @@ impl BackendCheck<'_> {
                 self.text(text, &item.span(), problems);
             }
         }
+        self.host(table, problems);
         if let Some(options) = table.json("options") {
             self.json(&options, &table.span_of("options"), problems);
+        }
+    }
+
+    /// Checks the host of a URL without placeholders. Others are checked when their values are known.
+    fn host(&self, table: &TableReader<'_>, problems: &mut ManifestProblems<'_>) {
+        let allowed = &self.backend.allowed_hosts;
+        let is_open = allowed.is_empty() || allowed.iter().any(|pattern| pattern.contains("${"));
+        for (url, span) in ["url", "base_url"].into_iter().filter_map(|key| table.placed(key)) {
+            let is_plain = ManifestText::parse(url).is_ok_and(|url| url.as_plain().is_some());
+            if is_plain && !is_open && !allowed.iter().any(|pattern| is_allowed(url, pattern)) {
+                problems.add::<()>(&span, "the host of this URL is not in network.allow: add it there");
+            }
         }
     }
 

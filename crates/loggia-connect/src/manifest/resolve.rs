@@ -106,6 +106,7 @@ impl ManifestBackend {
         values: &ConnectorValues,
     ) -> Result<Remote<Secret>, BackendValueError> {
         let mut url = resolved_url(&server.url, "url", values)?;
+        self.check_host(url.expose(), "url", values)?;
         let mut headers = headers(&server.headers, values)?;
         if let Some((name, value)) = self.sent_credential(values)? {
             match self.auth.place {

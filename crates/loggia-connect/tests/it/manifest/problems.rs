@@ -80,6 +80,10 @@ fn each_problem_says_where_it_is_and_what_to_write() {
         ),
         ("network", remote("[backends.network]\nallow = [\"https://a.example/\"]\n")),
         (
+            "a host that is not allowed",
+            remote("[backends.network]\nallow = [\"acme.example\", \"*.other.example\"]\n"),
+        ),
+        (
             "health",
             tool(
                 "class = \"read\"\nrequest = \"GET /v1\"\n\n[backends.health]\ntool = \"gte\"\naccount = \".a |\"\n",

@@ -215,6 +215,12 @@ fn values_that_do_not_fit_say_how_to_write_them() {
 fn a_backend_says_which_value_it_misses() {
     for (backend, config, credential, expected) in [
         (
+            "kind = \"remote\"\nurl = \"https://${config.site}.evil\"\nnetwork = { allow = [\"*.acme.example\"] }",
+            json!({ "site": "a" }),
+            None,
+            "url: with the values filled in, its host is not in network.allow",
+        ),
+        (
             "kind = \"remote\"\nurl = \"https://a.example\"\nheaders = { A = \"x${config.key}\" }",
             json!({ "site": "a" }),
             None,
