@@ -55,11 +55,7 @@ pub(crate) async fn open(
     let is_trusted = from.base_url.is_some()
         || description_url.as_ref().is_none_or(|url| origin(url) == origin(&base_url));
     let sender = RestrictedSender::new(&base_url, policy, is_trusted)?;
-    let options = ApiOptions {
-        credential: from.credential.as_ref().map(|credential| Secret::new(credential.expose())),
-        headers,
-        ..ApiOptions::default()
-    };
+    let options = ApiOptions { credential: from.credential.clone(), headers, ..ApiOptions::default() };
     Ok(openapi::server(api, base_url, options, Arc::new(sender))?.into_service())
 }
 

@@ -177,8 +177,7 @@ fn openid_at(provider: &config_file::OpenId, policy: &FetchPolicy) -> Result<Ope
 
 /// Returns a secret of the configuration, with its variables replaced.
 fn filled(template: &Template) -> Result<Secret> {
-    let secret = template.expand(&environment).map_err(GatewayError::configuration)?;
-    Ok(Secret::new(secret.expose()))
+    template.expand(&environment).map_err(GatewayError::configuration)
 }
 
 /// Returns the function from the claims of a user to the subject; it returns `None` for users who may not sign in.

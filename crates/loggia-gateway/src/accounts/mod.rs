@@ -180,7 +180,7 @@ impl ConnectorAccounts {
         if let Some(Personal::SignIn(Some(client))) = &remote.personal {
             let id = client.id.as_str();
             identity = identity.registered(match &client.secret {
-                Some(secret) => RegisteredClient::with_secret(id, Secret::new(secret.expose())),
+                Some(secret) => RegisteredClient::with_secret(id, secret.clone()),
                 None => RegisteredClient::public(id),
             });
         }

@@ -118,7 +118,7 @@ fn variables_are_filled_in_when_a_connector_starts() {
 fn no_secret_is_shown() {
     let config = parse(&WHOLE.replace("${TOKEN}", "s3cret")).unwrap();
     let resolved: Vec<_> = config.connectors.iter().map(|c| c.resolve(&environment).unwrap()).collect();
-    let shown = format!("{config:?} {resolved:?} {}", Secret::new("s3cret"));
+    let shown = format!("{config:?} {resolved:?} {:?}", Secret::new("s3cret"));
     assert!(!shown.contains("s3cret"), "{shown}");
     assert!(shown.contains("[secret]") && shown.contains("[template at team/loggia.toml:16:31]"), "{shown}");
 }
