@@ -7,7 +7,10 @@ use crate::command::Run;
 use crate::outcome::Outcome;
 
 /// The crates with a feature for each side of a protocol, with these features.
-const CRATES: &[(&str, &[&str])] = &[("loggia-auth", &["client", "resource-server", "authorization-server"])];
+const CRATES: &[(&str, &[&str])] = &[
+    ("loggia", &["client", "http-client", "http-server"]),
+    ("loggia-auth", &["client", "resource-server", "authorization-server"]),
+];
 
 /// Checks every combination of the features of [`CRATES`], also without features.
 pub(crate) fn run() -> Outcome {

@@ -39,6 +39,7 @@ impl<K> PendingClientRequests<K> {
     }
 
     /// Numbers the questions from `first` on, for a client that other processes ask as well.
+    #[cfg(feature = "http-server")]
     pub(crate) fn starting_at(mut self, first: i64) -> PendingClientRequests<K> {
         self.next = first;
         self
