@@ -55,7 +55,7 @@ impl ManifestConnector {
         context: &ConnectorContext,
     ) -> loggia::Result<Opened> {
         let backend = self.backend()?;
-        let values = self.values()?;
+        let values = self.values(context).await?;
         let resolved = backend.resolve(&values).map_err(|error| self.wrong(&error))?;
         match resolved {
             ResolvedBackend::Configured(configured) => open_backend(base, configured, client, context).await,
@@ -81,8 +81,8 @@ impl ManifestConnector {
         })
     }
 
-    /// Checks the values of the user.
-    fn values(&self) -> loggia::Result<ConnectorValues> {
+    /// Checks the values of the user. Without a credential in the configuration, the one of the default account is used.
+    async fn values(&self, context: &ConnectorContext) -> loggia::Result<ConnectorValues> {
         let given = self.used.values.iter().map(|(name, value)| {
             let value = match value {
                 ConfigValue::Text(text) => Value::String(text.expose().to_owned()),
@@ -91,7 +91,11 @@ impl ManifestConnector {
             (name.clone(), value)
         });
         let given: Map<String, Value> = given.collect();
-        self.manifest.values(&given, self.used.credential.clone()).map_err(|problems| {
+        let credential = match &self.used.credential {
+            Some(credential) => Some(credential.clone()),
+            None => context.credentials().account_credential(&self.name, None).await.map_err(Error::from)?,
+        };
+        self.manifest.values(&given, credential).map_err(|problems| {
             let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
             self.wrong(&problems.join("; "))
         })

@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use loggia::client::Client;
+use loggia_gateway::Credentials;
 use serde_json::{Value, json};
 
 use crate::world::World;
@@ -112,6 +113,21 @@ async fn a_manifest_makes_an_api_a_connector() {
     let second =
         client.call_tool("acme_search", json!({ "query": "plan", "cursor": "2" })).await.expect("a result");
     assert!(!text(&second).contains("next cursor"), "{second:?}");
+    server.stop().await.expect("stopped");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_credential_of_the_saved_account_is_used() {
+    let world = World::new();
+    write_manifest(world.path(), &serve().await);
+    let credentials: Credentials = world.credentials("gateway");
+    let secret = loggia_auth::secret::Secret::new(KEY);
+    credentials.save_account("acme", "work", secret).await.expect("saved");
+    let server = world.builder(&section("config = { team = \"blue\" }\n"));
+    let server = server.build().await.expect("built").serve("127.0.0.1:0").await.expect("served");
+    let client = Client::connect(server.url()).await.expect("it connects");
+    let found = client.call_tool("acme_search", json!({ "query": "plan" })).await.expect("a result");
+    assert_ne!(found.is_error, Some(true), "{found:?}");
     server.stop().await.expect("stopped");
 }
 
