@@ -73,7 +73,7 @@ fn transport(
             let headers = headers(table, problems);
             let base_url = url(table, "base_url", problems);
             let description = table.owned("description");
-            if !table.has("base_url") && description.is_none() {
+            if !table.has("base_url") && (description.is_none() || table.has("tools")) {
                 return needs(
                     table,
                     "a base_url, for example base_url = \"https://api.example.com\"",

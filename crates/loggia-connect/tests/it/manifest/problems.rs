@@ -84,6 +84,12 @@ fn each_problem_says_where_it_is_and_what_to_write() {
             remote("[backends.network]\nallow = [\"acme.example\", \"*.other.example\"]\n"),
         ),
         (
+            "tools of an API without a URL",
+            root(
+                "[[backends]]\nkind = \"openapi\"\ndescription = \"a.yaml\"\n[[backends.tools]]\nname = \"a\"\nclass = \"read\"\ndescription = \"A\"\nrequest = \"GET /a\"\n",
+            ),
+        ),
+        (
             "health",
             tool(
                 "class = \"read\"\nrequest = \"GET /v1\"\n\n[backends.health]\ntool = \"gte\"\naccount = \".a |\"\n",
