@@ -16,7 +16,7 @@ pub(super) fn manifest_use(
     let Some(manifest) = raw.manifest else {
         return problems.add(
             name,
-            "a connector of kind \"manifest\" needs a manifest, for example manifest = \"notion\" or the path of a .toml file",
+            "a connector of kind \"manifest\" needs a manifest, for example manifest = \"acme\" or the path of a .toml file",
         );
     };
     let mut values = std::collections::BTreeMap::new();
