@@ -4,6 +4,7 @@
 //! The requests and results themselves are those of `loggia-openapi`: each tool becomes a small OpenAPI description.
 //! Invariant: requests go to the base URL alone, and the credential is in no result and no error.
 
+mod accounts;
 mod arguments;
 mod authorize;
 mod definition;
@@ -31,6 +32,7 @@ use crate::manifest::{
 };
 use crate::openapi::{HttpSender, send};
 
+pub use accounts::AccountApis;
 use authorize::RequestCredential;
 use pace::RequestPace;
 use tool::ApiTool;

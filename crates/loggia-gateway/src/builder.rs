@@ -115,7 +115,7 @@ impl GatewayBuilder {
         let mut sources = ConfigSources::new(config, options.watches_config);
         if options.serves_added {
             let database = ConnectorDatabase::of(&options.vault, credentials, sources.base().file())?;
-            sources = sources.with_added(database).await?;
+            sources = sources.with_added(database).await?.with_accounts(credentials.clone()).await?;
         }
         let config = sources.config(credentials.redactor())?;
         config.check()?;

@@ -12,6 +12,7 @@ use loggia_connect::secret::Secret;
 use loggia_hub::{Connector, Opened};
 use loggia_store::AddedConnector;
 
+use crate::account_watch::AccountDigests;
 use crate::connection::{ConnectorContext, open_folder};
 use crate::connector::{FOLDER, PersonalConnector, connector, environment, folder, open, resolved};
 use crate::error::{GatewayError, Result};
@@ -27,6 +28,8 @@ pub struct GatewayConfig {
     connectors: Connectors,
     /// The state of the file when it was read; `None` where its text came from the program.
     stamp: Option<FileStamp>,
+    /// Digests of the accounts that are saved for connectors.
+    account_digests: AccountDigests,
 }
 
 #[derive(Clone)]
@@ -68,7 +71,13 @@ impl GatewayConfig {
         let base = if base.as_os_str().is_empty() { PathBuf::from(".") } else { base };
         let base = std::path::absolute(&base).unwrap_or(base);
         let connectors = Connectors::File { base, all };
-        GatewayConfig { file: Some(file.to_owned()), server, connectors, stamp: None }
+        GatewayConfig {
+            file: Some(file.to_owned()),
+            server,
+            connectors,
+            stamp: None,
+            account_digests: AccountDigests::new(),
+        }
     }
 
     /// Configures the built-in connector `files` on `root` as the only connector.
@@ -79,7 +88,13 @@ impl GatewayConfig {
             server: ServerSection::default(),
             connectors: Connectors::Folder { root, options },
             stamp: None,
+            account_digests: AccountDigests::new(),
         }
+    }
+
+    /// Opens connections again whose accounts have another digest.
+    pub(crate) fn with_account_digests(self, account_digests: AccountDigests) -> GatewayConfig {
+        GatewayConfig { account_digests, ..self }
     }
 
     /// Serves added connectors too: beside those of the file, or in place of the folder.
@@ -158,9 +173,18 @@ impl GatewayConfig {
     pub(crate) fn connectors(&self, context: &ConnectorContext, key: &str) -> Vec<Connector> {
         match &self.connectors {
             Connectors::Folder { root, options } => vec![folder(root.clone(), options.clone())],
-            Connectors::File { base, all } => {
-                all.iter().map(|one| connector(base.clone(), one.clone(), context.clone(), key)).collect()
-            }
+            Connectors::File { base, all } => all
+                .iter()
+                .map(|one| {
+                    connector(
+                        base.clone(),
+                        one.clone(),
+                        context.clone(),
+                        key,
+                        self.account_digests.get(&one.name),
+                    )
+                })
+                .collect(),
         }
     }
 

@@ -12,12 +12,15 @@ pub enum ConfigSource {
     File(PathBuf),
     /// The connectors that were added with `loggia add`.
     Added,
+    /// The accounts whose credentials are saved.
+    Accounts,
 }
 
 impl fmt::Display for ConfigSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ConfigSource::File(file) => file.display().fmt(f),
+            ConfigSource::Accounts => f.write_str("the saved accounts"),
             ConfigSource::Added => f.write_str("the list of added connectors"),
         }
     }

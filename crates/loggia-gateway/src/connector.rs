@@ -66,12 +66,13 @@ pub(crate) fn folder(root: PathBuf, options: FilesOptions) -> Connector {
 }
 
 /// Makes the connector that an entry of the configuration describes; relative paths start in `base`. `key` is the key of
-/// its revision.
+/// its revision, and `accounts` a digest of its saved accounts.
 pub(crate) fn connector(
     base: PathBuf,
     from: config_file::Connector,
     context: ConnectorContext,
     key: &str,
+    accounts: Option<&String>,
 ) -> Connector {
     let (kind, shared_channel) = match &from.backend {
         Backend::Stdio(_) => ("stdio", true),
@@ -82,8 +83,9 @@ pub(crate) fn connector(
         Backend::Builtin(_) => ("builtin", false),
     };
     let (prefix, timeout, tools) = (from.prefix().to_owned(), from.timeout, from.tools.clone());
-    let (name, fingerprint, revision) =
-        (from.name.clone(), from.fingerprint(), from.revision(&environment, key));
+    let (name, fingerprint) = (from.name.clone(), from.fingerprint());
+    let revision = from.revision(&environment, key);
+    let revision = revision.map(|revision| revision + accounts.map_or("", String::as_str));
     let start_timeout = match &from.backend {
         Backend::Stdio(stdio) => stdio.start_timeout,
         Backend::Remote(_) | Backend::OpenApi(_) | Backend::Manifest(_) | Backend::Builtin(_) => None,

@@ -18,6 +18,7 @@
 //! ```
 
 mod access;
+mod account_watch;
 mod accounts;
 mod added;
 mod admin_json;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use loggia::Error;
 use loggia::client::ClientBuilder;
 use loggia_connect::config_file::{ConfigValue, ManifestUse};
-use loggia_connect::direct::ManifestApi;
+use loggia_connect::direct::{AccountApis, ManifestApi};
 use loggia_connect::manifest::{
     ConnectorManifest, ConnectorValues, ManifestBackend, ManifestDirectory, ManifestTransport,
     ResolvedBackend,
@@ -55,14 +55,20 @@ impl ManifestConnector {
         context: &ConnectorContext,
     ) -> loggia::Result<Opened> {
         let backend = self.backend()?;
-        let values = self.values(context).await?;
-        let resolved = backend.resolve(&values).map_err(|error| self.wrong(&error))?;
+        let accounts = self.accounts(context).await?;
+        let (_, values) = &accounts[0];
+        let resolved = backend.resolve(values).map_err(|error| self.wrong(&error))?;
         match resolved {
             ResolvedBackend::Configured(configured) => open_backend(base, configured, client, context).await,
             ResolvedBackend::Direct => {
-                let sender = self.sender(backend, &values, context)?;
-                let api = ManifestApi::new(backend, &values, sender).map_err(|error| self.wrong(&error))?;
-                Ok(Opened::Service(api.into_server(&self.manifest)?.into_service()))
+                let sender = self.sender(backend, values, context)?;
+                let api = |(account, values): (String, ConnectorValues)| {
+                    let api = ManifestApi::new(backend, &values, sender.clone());
+                    api.map(|api| (account, api)).map_err(|error| self.wrong(&error))
+                };
+                let apis = accounts.into_iter().map(api).collect::<loggia::Result<Vec<_>>>()?;
+                let apis = AccountApis::new(apis).ok_or_else(|| self.wrong(&"it has no account"))?;
+                Ok(Opened::Service(apis.into_server(&self.manifest)?.into_service()))
             }
             ResolvedBackend::Bundle(bundle) => Err(self.wrong(&format_args!(
                 "its program is in the bundle {}, which must be unpacked first: choose another backend",
@@ -81,8 +87,28 @@ impl ManifestConnector {
         })
     }
 
-    /// Checks the values of the user. Without a credential in the configuration, the one of the default account is used.
-    async fn values(&self, context: &ConnectorContext) -> loggia::Result<ConnectorValues> {
+    /// Returns the values of each account, the default account first; at least one. A credential in the configuration is the
+    /// only account.
+    async fn accounts(&self, context: &ConnectorContext) -> loggia::Result<Vec<(String, ConnectorValues)>> {
+        let credentials = context.credentials();
+        if self.used.credential.is_some() {
+            return Ok(vec![(String::new(), self.values(self.used.credential.clone())?)]);
+        }
+        let mut saved = credentials.accounts(Some(&self.name)).await.map_err(Error::from)?;
+        saved.sort_by_key(|account| !account.is_default);
+        let mut accounts = Vec::new();
+        for account in saved {
+            let credential = credentials.account_credential(&self.name, Some(&account.name)).await;
+            accounts.push((account.name, self.values(credential.map_err(Error::from)?)?));
+        }
+        if accounts.is_empty() {
+            accounts.push((String::new(), self.values(None)?));
+        }
+        Ok(accounts)
+    }
+
+    /// Checks the values of the user.
+    fn values(&self, credential: Option<Secret>) -> loggia::Result<ConnectorValues> {
         let given = self.used.values.iter().map(|(name, value)| {
             let value = match value {
                 ConfigValue::Text(text) => Value::String(text.expose().to_owned()),
@@ -91,10 +117,6 @@ impl ManifestConnector {
             (name.clone(), value)
         });
         let given: Map<String, Value> = given.collect();
-        let credential = match &self.used.credential {
-            Some(credential) => Some(credential.clone()),
-            None => context.credentials().account_credential(&self.name, None).await.map_err(Error::from)?,
-        };
         self.manifest.values(&given, credential).map_err(|problems| {
             let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
             self.wrong(&problems.join("; "))

@@ -128,6 +128,50 @@ async fn the_credential_of_the_saved_account_is_used() {
     let client = Client::connect(server.url()).await.expect("it connects");
     let found = client.call_tool("acme_search", json!({ "query": "plan" })).await.expect("a result");
     assert_ne!(found.is_error, Some(true), "{found:?}");
+    let [tool] = &client.list_all_tools().await.expect("a list")[..] else { panic!("one tool") };
+    assert!(!tool.input_schema.to_raw().to_string().contains("account"), "{tool:?}");
+    server.stop().await.expect("stopped");
+}
+
+/// With several accounts, each tool takes the account, and a change of the accounts applies while the gateway runs.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_account_is_an_argument() {
+    let world = World::new();
+    write_manifest(world.path(), &serve().await);
+    let credentials: Credentials = world.credentials("gateway");
+    let save = |account: &'static str, key: &str| {
+        let (credentials, secret) = (credentials.clone(), loggia_auth::secret::Secret::new(key));
+        async move { credentials.save_account("acme", account, secret).await.expect("saved") }
+    };
+    save("work", KEY).await;
+    save("home", "key_old").await;
+    let server = world.builder(&section("config = { team = \"blue\" }\n")).serve_added(true);
+    let server = server.build().await.expect("built").serve("127.0.0.1:0").await.expect("served");
+    let client = Client::connect(server.url()).await.expect("it connects");
+    let [tool] = &client.list_all_tools().await.expect("a list")[..] else { panic!("one tool") };
+    let schema = tool.input_schema.to_raw().to_string();
+    let property = r#""account":{"default":"work","description":"The account to use: work (default), home","enum":["work","home"],"type":"string"}"#;
+    assert!(schema.contains(property), "{schema}");
+    // Each case: the account, and a part of the answer.
+    let call = |arguments: Value| {
+        let client = client.clone();
+        async move { text(&client.call_tool("acme_search", arguments).await.expect("a result")) }
+    };
+    for (account, expected) in
+        [("work", "plan"), ("home", "no such key"), ("other", "expected one of \"work\", \"home\"")]
+    {
+        let answer = call(json!({ "query": "plan", "account": account })).await;
+        assert!(answer.contains(expected), "{account}: {answer}");
+    }
+    assert!(call(json!({ "query": "plan" })).await.contains("plan"));
+    // A new credential is used without a restart.
+    save("home", KEY).await;
+    let renewed = async {
+        while !call(json!({ "query": "plan", "account": "home" })).await.contains("\"title\"") {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(30), renewed).await.expect("it is used");
     server.stop().await.expect("stopped");
 }
 
