@@ -59,7 +59,8 @@ pub(crate) async fn open(
     Ok(openapi::server(api, base_url, options, Arc::new(sender))?.into_service())
 }
 
-async fn read_description(
+/// Reads a description: a file below `base`, or a URL, which is returned with it.
+pub(crate) async fn read_description(
     base: &Path,
     description: &str,
     policy: &FetchPolicy,
@@ -107,6 +108,7 @@ pub(crate) struct RestrictedSender {
 }
 
 impl RestrictedSender {
+    /// Sends to the API at `server`. If it is trusted, its address may be private.
     pub(crate) fn new(
         server: &Uri,
         policy: FetchPolicy,

@@ -20,6 +20,7 @@
 mod access;
 mod account_watch;
 mod accounts;
+pub mod add;
 mod added;
 mod admin_json;
 mod api;

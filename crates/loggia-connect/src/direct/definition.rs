@@ -12,6 +12,13 @@ use crate::manifest::ManifestTool;
 pub(super) const CURSOR: &str = "cursor";
 const CURSOR_DESCRIPTION: &str = "The cursor that the result before gave, to read the next page";
 
+impl ManifestTool {
+    /// Returns the definition that clients of a direct backend list.
+    pub fn definition(&self) -> Tool {
+        definition(self)
+    }
+}
+
 /// Writes the definition of a tool.
 pub(super) fn definition(tool: &ManifestTool) -> Tool {
     let mut definition = Tool::new(tool.name.clone(), input_schema(tool));

@@ -72,6 +72,22 @@ impl Import {
         if servers.is_empty() { Err(ImportError::NoServers) } else { Ok(Import { servers }) }
     }
 
+    /// Takes the sections `[connectors.NAME]` of a text of a configuration file, as they are written there.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the text is no such text.
+    pub fn of_definition(text: &str) -> Result<Import, ImportError> {
+        let document: DocumentMut = text.parse().map_err(|_| ImportError::Inline)?;
+        let connectors = document.get("connectors").and_then(Item::as_table).ok_or(ImportError::NoServers)?;
+        let server = |(written, item): (&str, &Item)| {
+            let (section, name) = (item.as_table().cloned().ok_or(ImportError::Inline)?, written.to_owned());
+            let (written, summary, notes) = (written.to_owned(), String::new(), Vec::new());
+            Ok(ImportedServer { name, written, summary, notes, section })
+        };
+        Ok(Import { servers: connectors.iter().map(server).collect::<Result<_, _>>()? })
+    }
+
     /// The servers that were read.
     pub fn servers(&self) -> &[ImportedServer] {
         &self.servers

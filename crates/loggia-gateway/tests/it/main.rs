@@ -1,5 +1,6 @@
 //! A gateway inside a program of its own: this one.
 
+mod add;
 mod apis;
 mod browser;
 mod errors;

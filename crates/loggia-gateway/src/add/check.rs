@@ -1,0 +1,174 @@
+//! The proof that a connector works: its server is connected to and lists its tools, or its API answers the health call.
+//!
+//! Invariant: nothing is stored by a proof but the credential of a sign-in, which belongs to the URL of the server.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use http::Uri;
+use loggia::Error;
+use loggia::client::Client;
+use loggia::model::{CallToolResult, ContentBlock, Tool};
+use loggia_auth::loopback::LoopbackUserAgent;
+use loggia_connect::config_file::{Backend, Remote};
+use loggia_connect::direct::ManifestApi;
+use loggia_connect::manifest::{
+    ConnectorValues, HealthCall, HealthCheck, ManifestBackend, ManifestTransport, ResolvedBackend,
+};
+use loggia_connect::secret::Secret;
+
+use super::error::AddError;
+use super::section;
+use crate::api::RestrictedSender;
+use crate::config::GatewayConfig;
+use crate::connection::ConnectorContext;
+use crate::sign_in::SignInOptions;
+
+/// The file that the texts of a connector which is not stored seem to be in.
+const NO_FILE: &str = "connector.toml";
+
+/// A working connector.
+pub(super) struct CheckResult {
+    /// The tools, as the server lists them.
+    pub(super) tools: Vec<Tool>,
+    /// The name of the account, if the system tells it.
+    pub(super) account: Option<String>,
+}
+
+/// Proves connectors: connects to them, and signs in where a user agent allows it.
+pub(super) struct ConnectorCheck<'a> {
+    pub(super) name: &'a str,
+    pub(super) context: &'a ConnectorContext,
+    pub(super) browser: Mutex<Option<LoopbackUserAgent>>,
+}
+
+impl ConnectorCheck<'_> {
+    /// Proves a backend of a manifest.
+    pub(super) async fn manifest(
+        &self,
+        backend: &ManifestBackend,
+        values: &ConnectorValues,
+    ) -> Result<CheckResult, AddError> {
+        let resolved = backend.resolve(values).map_err(|error| unproven(error.to_string()))?;
+        match resolved {
+            ResolvedBackend::Configured(configured) => {
+                let health = upstream_health(backend);
+                self.backend(&configured, health.as_ref(), backend.auth.issuer.clone()).await
+            }
+            ResolvedBackend::Direct => self.api(backend, values).await,
+            ResolvedBackend::Bundle(_) => Err(unproven("bundles (.mcpb) cannot be started yet".to_owned())
+                .next("choose another backend with --backend")),
+        }
+    }
+
+    /// Calls the health check of an API.
+    async fn api(
+        &self,
+        backend: &ManifestBackend,
+        values: &ConnectorValues,
+    ) -> Result<CheckResult, AddError> {
+        let url = match &backend.transport {
+            ManifestTransport::OpenApi(api) => api.base_url.as_ref(),
+            ManifestTransport::GraphQl(api) => Some(&api.url),
+            _ => None,
+        };
+        let wrong = |error: String| unproven(error);
+        let url = url.ok_or_else(|| wrong("the backend has no URL".to_owned()))?;
+        let url = values.text(url).map_err(|error| wrong(error.to_string()))?;
+        let url: Uri = url.expose().parse().map_err(|_| wrong("the URL of the API is no URL".to_owned()))?;
+        let policy = self.context.credentials().policy(false);
+        let sender = RestrictedSender::new(&url, policy, true).map_err(|error| wrong(error.to_string()))?;
+        let api =
+            ManifestApi::new(backend, values, Arc::new(sender)).map_err(|error| wrong(error.to_string()))?;
+        let account = api.check_health().await.map_err(|error| {
+            wrong(error).next("check the credential, or add it without the proof: --no-check")
+        })?;
+        Ok(CheckResult { tools: api.tools().collect(), account })
+    }
+
+    /// Connects to a backend as a configuration has it, and lists its tools.
+    pub(super) async fn backend(
+        &self,
+        backend: &Backend<Secret>,
+        health: Option<&HealthCheck>,
+        issuer: Option<String>,
+    ) -> Result<CheckResult, AddError> {
+        let connected = match (self.connect(backend).await, backend) {
+            (Err(Error::Unauthorized(_)), Backend::Remote(remote)) => {
+                self.sign_in(remote, issuer).await?;
+                self.connect(backend).await
+            }
+            (connected, _) => connected,
+        };
+        let client = connected.map_err(|error| failed(&error))?;
+        let proof = self.list(&client, health).await;
+        // The connection was for the proof alone; a server that does not answer the goodbye changes nothing.
+        let _ = client.close().await;
+        proof
+    }
+
+    async fn list(&self, client: &Client, health: Option<&HealthCheck>) -> Result<CheckResult, AddError> {
+        let has_tools = client.capabilities().is_none_or(|capabilities| capabilities.tools.is_some());
+        let tools = match has_tools {
+            true => client.list_all_tools().await.map_err(|error| failed(&error))?,
+            false => Vec::new(),
+        };
+        let Some(HealthCheck { call: HealthCall::Tool { name, arguments }, .. }) = health else {
+            return Ok(CheckResult { tools, account: None });
+        };
+        let result = client.call_tool(name, arguments).await.map_err(|error| failed(&error))?;
+        if result.is_error == Some(true) {
+            let said = text_of(&result);
+            return Err(unproven(format!("the tool {name} answers: {said}")));
+        }
+        let text = match &result.structured_content {
+            Some(content) => content.as_bytes().to_vec(),
+            None => text_of(&result).into_bytes(),
+        };
+        Ok(CheckResult { tools, account: health.and_then(|health| health.account_of(&text)) })
+    }
+
+    async fn connect(&self, backend: &Backend<Secret>) -> Result<Client, Error> {
+        let redactor = self.context.credentials().redactor();
+        let text = section::definition(self.name, section::of_backend(backend));
+        let config = GatewayConfig::parse(&text, Path::new(NO_FILE), redactor)
+            .map_err(|error| Error::Configuration(error.to_string()))?;
+        match config.connect(self.name, Client::builder(), self.context).await {
+            Some(connected) => connected,
+            None => Err(Error::Configuration("the connector is not in its own definition".to_owned())),
+        }
+    }
+
+    async fn sign_in(&self, remote: &Remote<Secret>, issuer: Option<String>) -> Result<(), AddError> {
+        let url = remote.url.expose();
+        let browser = self.browser.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(browser) = browser else { return Err(AddError::SignInNeeded(url.to_owned())) };
+        let options = SignInOptions { issuer, ..SignInOptions::default() };
+        let signed_in = self.context.credentials().sign_in(url, options, browser).await;
+        signed_in.map(drop).map_err(|error| AddError::SignIn { url: url.to_owned(), error })
+    }
+}
+
+/// Returns the texts of a result.
+fn text_of(result: &CallToolResult) -> String {
+    result.content.iter().filter_map(ContentBlock::as_text).collect::<Vec<_>>().join("\n")
+}
+
+/// Returns the health check with the server's own name of its tool.
+fn upstream_health(backend: &ManifestBackend) -> Option<HealthCheck> {
+    let mut health = backend.health.clone()?;
+    if let HealthCall::Tool { name, .. } = &mut health.call
+        && let Some(tool) = backend.tool(name)
+    {
+        name.clone_from(&tool.from);
+    }
+    Some(health)
+}
+
+fn unproven(reason: String) -> AddError {
+    AddError::Unproven { reason, next_step: None }
+}
+
+fn failed(error: &Error) -> AddError {
+    unproven(error.to_string()).next("correct it, or add it without the proof: --no-check")
+}

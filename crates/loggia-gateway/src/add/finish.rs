@@ -1,0 +1,239 @@
+//! The end of an addition: checks the answers, proves the connector, saves the credential and stores the definition, all or
+//! nothing.
+
+use loggia_auth::loopback::LoopbackUserAgent;
+use loggia_connect::config_file::Backend;
+use loggia_connect::manifest::{ConfigFieldType, ConnectorManifest, ConnectorValues};
+use loggia_connect::secret::Secret;
+use serde_json::{Map, Value};
+use std::sync::Mutex;
+use toml_edit::{Table, value};
+
+use super::answers::{AddAnswers, AddCredential};
+use super::check::{CheckResult, ConnectorCheck};
+use super::error::AddError;
+use super::place::AddPlace;
+use super::plan::{AddPlan, PlanTarget, list_tokens};
+use super::section;
+use crate::connection::ConnectorContext;
+use crate::connector_credentials::check_account_name;
+
+/// The name of an account that neither the user nor the system names.
+const ACCOUNT: &str = "default";
+
+/// A connector that was added.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddedReport {
+    /// The name.
+    pub name: String,
+    /// The place of its definition, for people.
+    pub place: String,
+    /// The account whose credential was saved.
+    pub account: Option<String>,
+    /// Whether it was proved.
+    pub is_checked: bool,
+    /// The names of its tools, if it was proved.
+    pub tools: Vec<String>,
+    /// The tokens that the list of its tools costs a model, about.
+    pub list_tokens: Option<usize>,
+    /// The name of a tool that reads and needs no argument.
+    pub first_call: Option<String>,
+}
+
+impl AddPlan {
+    /// Proves the connector, and stores it. `browser` is the user agent for a sign-in.
+    ///
+    /// # Errors
+    ///
+    /// [`AddError`]; nothing was stored.
+    pub async fn finish(
+        self,
+        answers: AddAnswers,
+        place: &AddPlace,
+        context: &ConnectorContext,
+        browser: Option<LoopbackUserAgent>,
+    ) -> Result<AddedReport, AddError> {
+        place.check_free(&self.name).await?;
+        let missing = self.missing(&answers);
+        if !missing.is_empty() {
+            return Err(AddError::Missing(missing));
+        }
+        if let Some(account) = &answers.account {
+            check_account_name(account)?;
+        }
+        let definition = section::definition(&self.name, self.section(&answers)?);
+        let prover = ConnectorCheck { name: &self.name, context, browser: Mutex::new(browser) };
+        let proof = match answers.is_checked {
+            true => Some(Box::pin(self.prove(&prover, &answers)).await?),
+            false => None,
+        };
+        let account = self.account(&answers, proof.as_ref());
+        self.store(&answers, account.as_deref(), &definition, place, context).await?;
+        let tools = proof.as_ref().map(|proof| proof.tools.as_slice()).unwrap_or_default();
+        Ok(AddedReport {
+            name: self.name.clone(),
+            place: place.to_string(),
+            account,
+            is_checked: proof.is_some(),
+            tools: tools.iter().map(|tool| tool.name.clone()).collect(),
+            list_tokens: proof.is_some().then(|| list_tokens(tools.iter())).or(self.list_tokens),
+            first_call: tools.iter().find(|tool| is_first_call(tool)).map(|tool| tool.name.clone()),
+        })
+    }
+
+    async fn prove(
+        &self,
+        prover: &ConnectorCheck<'_>,
+        answers: &AddAnswers,
+    ) -> Result<CheckResult, AddError> {
+        let credential = answers.credential.as_ref().map(current).transpose()?;
+        match (&self.target, self.manifest_backend()) {
+            (_, Some((manifest, backend))) => {
+                let values = values(manifest, &answers.config, credential)?;
+                prover.manifest(backend, &values).await
+            }
+            (PlanTarget::Backend(backend), _) => {
+                let mut backend = backend.clone();
+                match &mut backend {
+                    Backend::OpenApi(api) => api.credential = credential,
+                    Backend::Stdio(stdio) => {
+                        for (name, text) in &answers.config {
+                            let text = text.as_str().unwrap_or_default();
+                            stdio.env.insert(name.clone(), Secret::new(expanded(name, text)?));
+                        }
+                    }
+                    Backend::Remote(_) | Backend::Manifest(_) | Backend::Builtin(_) => {}
+                }
+                prover.backend(&backend, None, None).await
+            }
+            (PlanTarget::Manifest { .. }, None) => {
+                Err(AddError::unusable(&self.title, "its backend is gone"))
+            }
+        }
+    }
+
+    /// Writes the section of the configuration. It holds no secret.
+    fn section(&self, answers: &AddAnswers) -> Result<Table, AddError> {
+        let variable = match &answers.credential {
+            Some(AddCredential::Variable(name)) => Some(format!("${{{name}}}")),
+            _ => None,
+        };
+        let mut section = match &self.target {
+            PlanTarget::Manifest { reference, manifest, backend } => {
+                let credential = answers.credential.as_ref().and_then(AddCredential::value);
+                values(manifest, &answers.config, credential)?;
+                let mut section = Table::new();
+                section.insert("kind", value("manifest"));
+                section.insert("manifest", value(reference));
+                section.insert("backend", value(backend));
+                section
+            }
+            PlanTarget::Backend(backend) => section::of_backend(backend),
+        };
+        match (&self.target, &answers.credential) {
+            (PlanTarget::Manifest { .. }, _) | (PlanTarget::Backend(Backend::OpenApi(_)), None) => {}
+            (PlanTarget::Backend(Backend::OpenApi(_)), Some(AddCredential::Variable(_))) => {}
+            (PlanTarget::Backend(Backend::OpenApi(_)), Some(AddCredential::Saved(_))) => {
+                let reason =
+                    "the credential of an API without a manifest is read from an environment variable";
+                return Err(
+                    AddError::unusable(&self.title, reason).next("--credential env:NAME names the variable")
+                );
+            }
+            (PlanTarget::Backend(_), Some(_)) => {
+                let reason =
+                    "it takes no credential: a remote server is signed in to, and a program gets variables";
+                return Err(AddError::unusable(&self.title, reason)
+                    .next("--set NAME=env:NAME gives a program a variable"));
+            }
+            (PlanTarget::Backend(_), None) => {}
+        }
+        if let Some(variable) = variable {
+            section.insert("credential", value(variable));
+        }
+        let key = if matches!(self.target, PlanTarget::Manifest { .. }) { "config" } else { "env" };
+        if let Some(config) = section::toml_of(&Value::Object(answers.config.clone()))
+            && !answers.config.is_empty()
+        {
+            section.insert(key, value(config));
+        }
+        Ok(section)
+    }
+
+    /// Returns the account to save the credential for.
+    fn account(&self, answers: &AddAnswers, proof: Option<&CheckResult>) -> Option<String> {
+        let Some(AddCredential::Saved(_)) = &answers.credential else { return None };
+        let told = proof.and_then(|proof| proof.account.clone());
+        let told = told.filter(|name| check_account_name(name).is_ok());
+        Some(answers.account.clone().or(told).unwrap_or_else(|| ACCOUNT.to_owned()))
+    }
+
+    /// Saves the credential, then the definition. If the second fails, the first is undone.
+    async fn store(
+        &self,
+        answers: &AddAnswers,
+        account: Option<&str>,
+        definition: &str,
+        place: &AddPlace,
+        context: &ConnectorContext,
+    ) -> Result<(), AddError> {
+        let credentials = context.credentials();
+        let (Some(account), Some(AddCredential::Saved(secret))) = (account, &answers.credential) else {
+            return place.store(&self.name, definition).await;
+        };
+        let before = credentials.account_credential(&self.name, Some(account)).await?;
+        credentials.save_account(&self.name, account, secret.clone()).await?;
+        let stored = place.store(&self.name, definition).await;
+        if stored.is_err() {
+            match before {
+                Some(before) => credentials.save_account(&self.name, account, before).await?,
+                None => drop(credentials.remove_account(&self.name, account).await?),
+            }
+        }
+        stored
+    }
+}
+
+/// Returns the values with which a manifest is filled: variables have their present values.
+fn values(
+    manifest: &ConnectorManifest,
+    config: &Map<String, Value>,
+    credential: Option<Secret>,
+) -> Result<ConnectorValues, AddError> {
+    let mut current = config.clone();
+    for field in manifest.config.iter().filter(|field| field.field_type == ConfigFieldType::Secret) {
+        if let Some(Value::String(text)) = current.get_mut(&field.name) {
+            *text = expanded(&field.name, text)?;
+        }
+    }
+    manifest.values(&current, credential).map_err(AddError::Invalid)
+}
+
+/// Returns a text of the configuration with the variable that it consists of.
+fn expanded(field: &str, text: &str) -> Result<String, AddError> {
+    let Some(name) = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')) else {
+        return Ok(text.replace("$${", "${"));
+    };
+    std::env::var(name).map_err(|_| not_set(field, name))
+}
+
+fn current(credential: &AddCredential) -> Result<Secret, AddError> {
+    let none = || match credential {
+        AddCredential::Variable(name) => not_set("credential", name),
+        AddCredential::Saved(_) => not_set("credential", ""),
+    };
+    credential.value().ok_or_else(none)
+}
+
+fn not_set(field: &str, variable: &str) -> AddError {
+    let message = format!("the environment variable {variable} is not set");
+    AddError::Invalid(vec![loggia_connect::manifest::ConfigProblem { field: field.to_owned(), message }])
+}
+
+/// Returns whether a tool is a good first call: it reads, and needs no argument.
+fn is_first_call(tool: &loggia::model::Tool) -> bool {
+    let reads = tool.annotations.as_ref().is_some_and(|hints| hints.read_only_hint == Some(true));
+    let schema: Value = serde_json::from_str(tool.input_schema.as_str()).unwrap_or_default();
+    let needs = schema["required"].as_array().is_some_and(|required| !required.is_empty());
+    reads && !needs
+}

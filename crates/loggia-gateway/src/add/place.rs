@@ -1,0 +1,89 @@
+//! The place where a connector is stored: the database of added connectors, or the configuration file.
+
+use std::path::{Path, PathBuf};
+
+use loggia_connect::config_file::{ConfigFile, connector_name};
+use loggia_connect::import::Import;
+
+use super::AddError;
+use crate::added::ConnectorDatabase;
+use crate::credentials::Credentials;
+use crate::error::{GatewayError, Result};
+use crate::vault::VaultLocation;
+
+/// The place where connectors are stored.
+#[derive(Clone)]
+pub struct AddPlace {
+    database: ConnectorDatabase,
+    /// The configuration file beside the database; it may not exist.
+    file: Option<PathBuf>,
+    writes_file: bool,
+}
+
+impl AddPlace {
+    /// Stores in the database of the user, or in that of the configuration file `config`. The environment is read as
+    /// `loggia up` reads it.
+    ///
+    /// # Errors
+    ///
+    /// [`GatewayError`] if there is no place for the database.
+    pub fn of(config: Option<&Path>, credentials: &Credentials) -> Result<AddPlace> {
+        let database = ConnectorDatabase::of(&VaultLocation::Environment, credentials, config)?;
+        Ok(AddPlace { database, file: config.map(Path::to_owned), writes_file: false })
+    }
+
+    /// Stores in the configuration file `file` instead; creates it if there is none.
+    pub fn in_file(self, file: &Path) -> AddPlace {
+        AddPlace { file: Some(file.to_owned()), writes_file: true, ..self }
+    }
+
+    /// Returns the database of added connectors.
+    pub fn database(&self) -> &ConnectorDatabase {
+        &self.database
+    }
+
+    /// Returns the configuration file beside the database.
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
+    /// Fails if there is a connector of this name in the file or the database.
+    pub(super) async fn check_free(&self, name: &str) -> std::result::Result<(), AddError> {
+        let mut taken: Vec<(String, String)> = Vec::new();
+        if let Some(file) = self.file.as_deref().filter(|file| file.exists()) {
+            let read = ConfigFile::read(file).map_err(GatewayError::from)?;
+            taken.extend(read.connectors.into_iter().map(|one| (one.name, file.display().to_string())));
+        }
+        let place = || "the added connectors".to_owned();
+        taken.extend(self.database.list().await?.into_iter().map(|one| (one.name, place())));
+        let Some((_, place)) = taken.iter().find(|(other, _)| other == name) else { return Ok(()) };
+        let mut numbered = (2..).map(|n| format!("{name}-{n}"));
+        let free = numbered.find(|free| taken.iter().all(|(other, _)| other != free));
+        let free = free.and_then(|free| connector_name(&free).ok()).unwrap_or_else(|| "NAME".to_owned());
+        Err(AddError::Existing { name: name.to_owned(), place: place.clone(), free })
+    }
+
+    /// Stores a definition.
+    pub(super) async fn store(&self, name: &str, definition: &str) -> std::result::Result<(), AddError> {
+        match (&self.file, self.writes_file) {
+            (Some(file), true) => {
+                let import = Import::of_definition(definition).map_err(AddError::File)?;
+                import.add_to_file(file).map_err(AddError::File)
+            }
+            _ => {
+                let opened = self.database.open().await?;
+                let added = opened.add(name, definition).await.map_err(GatewayError::configuration)?;
+                if added { Ok(()) } else { self.check_free(name).await }
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for AddPlace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (&self.file, self.writes_file) {
+            (Some(file), true) => file.display().fmt(f),
+            _ => f.write_str("the added connectors"),
+        }
+    }
+}

@@ -1,0 +1,497 @@
+//! The plan of an addition: what the connector will be able to do and to reach, and what it needs.
+//!
+//! Invariant: a plan comes from the source alone. Nothing of it was connected to or stored.
+
+use std::collections::BTreeMap;
+
+use loggia::model::Tool;
+use loggia_connect::config_file::{Backend, OpenApi, Remote, Stdio, Transport, connector_name};
+use loggia_connect::manifest::{
+    AuthClass, AuthStep, ConfigField, ConfigFieldType, ConfigProblem, ConnectorManifest, ManifestBackend,
+    ManifestTransport,
+};
+use loggia_connect::secret::Secret;
+use loggia_openapi::{Api, Operation, OperationClass};
+use serde_json::Value;
+use url::Url;
+
+use super::answers::{AddAnswers, MissingAnswer, variable_of};
+use super::error::AddError;
+use super::name;
+use super::source::{AddSource, PackageKind, SourceKind};
+
+/// Bytes of a text for one token of a model, about.
+const BYTES_PER_TOKEN: usize = 4;
+
+/// The plan of an addition. `Display` writes it for people.
+#[derive(Debug)]
+pub struct AddPlan {
+    /// The name that the connector will have.
+    pub name: String,
+    /// The name for people.
+    pub title: String,
+    /// One sentence for people.
+    pub description: Option<String>,
+    /// The backend.
+    pub backend: PlannedBackend,
+    /// The reason why it was chosen.
+    pub reason: String,
+    /// The other backends that the source has.
+    pub others: Vec<PlannedBackend>,
+    /// The tools that are known before a connection.
+    pub tools: Vec<PlannedTool>,
+    /// The hosts that it may reach; empty if that is not known.
+    pub hosts: Vec<String>,
+    /// The scopes that it asks for to read.
+    pub read_scopes: Vec<String>,
+    /// The scopes that it asks for to write.
+    pub write_scopes: Vec<String>,
+    /// The values that the user gives.
+    pub config: Vec<ConfigField>,
+    /// The credential.
+    pub credential: Option<PlannedCredential>,
+    /// The tokens that the list of its tools costs a model, about; `None` where the server writes the list.
+    pub list_tokens: Option<usize>,
+    pub(super) target: PlanTarget,
+}
+
+/// A way to reach a system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedBackend {
+    /// The name, for the option `--backend`.
+    pub name: String,
+    /// The kind: `remote`, `stdio`, `openapi`, `graphql` or `builtin`.
+    pub kind: &'static str,
+    /// The name for people.
+    pub title: Option<String>,
+    /// Facts that a person should know before.
+    pub notes: Vec<String>,
+    /// The reason why a person may be unable to use it.
+    pub unusable_when: Option<String>,
+}
+
+/// A tool that the connector will have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedTool {
+    /// The name.
+    pub name: String,
+    /// The name for people.
+    pub title: Option<String>,
+    /// The effect of a call; `None` where only the server knows it.
+    pub class: Option<OperationClass>,
+    /// Whether it is served.
+    pub is_enabled: bool,
+}
+
+/// The credential that a connector needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedCredential {
+    /// The name for people.
+    pub title: String,
+    /// The help.
+    pub description: Option<String>,
+    /// The steps at the vendor, in order.
+    pub steps: Vec<AuthStep>,
+    /// Whether the user signs in with a browser; a credential that is entered takes its place.
+    pub is_sign_in: bool,
+    /// Whether it must be entered.
+    pub is_required: bool,
+}
+
+/// The thing that is added.
+#[derive(Debug)]
+pub(super) enum PlanTarget {
+    /// A backend of a manifest, and the text that names the manifest.
+    Manifest { reference: String, manifest: Box<ConnectorManifest>, backend: String },
+    /// A server without a manifest.
+    Backend(Backend<Secret>),
+}
+
+impl AddPlan {
+    /// Makes the plan for a source. `name` is another name for the connector than its source gives, and `backend` another
+    /// backend of a manifest than its first that can be used.
+    ///
+    /// # Errors
+    ///
+    /// [`AddError::Unusable`] if the name or the backend cannot be.
+    pub fn new(source: AddSource, name: Option<&str>, backend: Option<&str>) -> Result<AddPlan, AddError> {
+        let mut plan = match source.kind {
+            SourceKind::Manifest { reference, manifest } => of_manifest(reference, manifest, backend)?,
+            other => {
+                let plan = match other {
+                    SourceKind::Api { description, api, base_url } => {
+                        of_api(description, &api, base_url.as_ref())
+                    }
+                    SourceKind::Package { registry, package, version } => {
+                        of_package(registry, &package, version)
+                    }
+                    SourceKind::Server(url) => of_server(&url),
+                    SourceKind::Manifest { .. } => unreachable!("it is matched above"),
+                };
+                if let Some(backend) = backend.filter(|backend| *backend != plan.backend.name) {
+                    let reason = format!(
+                        "there is no backend {backend:?}: this source has only {}",
+                        plan.backend.name
+                    );
+                    return Err(AddError::unusable(plan.title, reason));
+                }
+                plan
+            }
+        };
+        if let Some(name) = name {
+            plan.name = connector_name(name).map_err(|reason| AddError::unusable(name, reason))?;
+        }
+        Ok(plan)
+    }
+
+    /// Reads a value of the user for a field. `env:NAME` stands for an environment variable; a secret is always one.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigProblem`] if there is no such field, or the value does not fit.
+    pub fn read_value(&self, field: &str, text: &str) -> Result<Value, ConfigProblem> {
+        let problem = |message: String| ConfigProblem { field: field.to_owned(), message };
+        let variable = variable_of(text).map(|name| Value::String(format!("${{{name}}}")));
+        let Some(known) = self.config.iter().find(|known| known.name == field) else {
+            return match &self.target {
+                PlanTarget::Backend(Backend::Stdio(_)) => {
+                    Ok(variable.unwrap_or_else(|| Value::String(super::section::literal(text))))
+                }
+                _ => {
+                    let known: Vec<&str> = self.config.iter().map(|known| known.name.as_str()).collect();
+                    Err(problem(match known.is_empty() {
+                        true => format!("there is no such value: {} takes none", self.name),
+                        false => format!("there is no such value; there are: {}", known.join(", ")),
+                    }))
+                }
+            };
+        };
+        let value = match known.field_type {
+            ConfigFieldType::Secret => {
+                let reason = "a secret is read from an environment variable: write env:NAME";
+                return variable.ok_or_else(|| problem(reason.to_owned()));
+            }
+            ConfigFieldType::Number => {
+                text.parse().map(Value::Number).map_err(|_| problem("a number is needed".to_owned()))?
+            }
+            ConfigFieldType::Boolean => match text {
+                "true" | "yes" | "y" => Value::Bool(true),
+                "false" | "no" | "n" => Value::Bool(false),
+                _ => return Err(problem("true or false is needed".to_owned())),
+            },
+            _ if known.is_multiple => {
+                Value::Array(text.split(',').map(|part| Value::String(part.trim().to_owned())).collect())
+            }
+            _ => Value::String(text.to_owned()),
+        };
+        known.check(&value).map(|()| value).map_err(problem)
+    }
+
+    /// Returns what the user still has to give.
+    pub fn missing(&self, answers: &AddAnswers) -> Vec<MissingAnswer> {
+        let fields = self.config.iter().filter(|field| {
+            field.is_required && field.default.is_none() && !answers.config.contains_key(&field.name)
+        });
+        let mut missing: Vec<MissingAnswer> = fields
+            .map(|field| MissingAnswer {
+                field: field.name.clone(),
+                title: field.title.clone(),
+                description: field.description.clone(),
+                is_secret: field.field_type == ConfigFieldType::Secret,
+                choices: field.choices.iter().map(|choice| choice.value.clone()).collect(),
+                steps: Vec::new(),
+            })
+            .collect();
+        let credential = self.credential.as_ref().filter(|credential| credential.is_required);
+        missing.extend(credential.filter(|_| answers.credential.is_none()).map(|credential| MissingAnswer {
+            field: "credential".to_owned(),
+            title: credential.title.clone(),
+            description: credential.description.clone(),
+            is_secret: true,
+            choices: Vec::new(),
+            steps: credential.steps.clone(),
+        }));
+        missing
+    }
+
+    /// Returns the backend of the manifest.
+    pub(super) fn manifest_backend(&self) -> Option<(&ConnectorManifest, &ManifestBackend)> {
+        match &self.target {
+            PlanTarget::Manifest { manifest, backend, .. } => Some((manifest, manifest.backend(backend)?)),
+            PlanTarget::Backend(_) => None,
+        }
+    }
+}
+
+/// Estimates the tokens that a list of tools costs a model.
+pub(super) fn list_tokens<'t>(tools: impl Iterator<Item = &'t Tool>) -> usize {
+    tools.map(|tool| serde_json::to_string(tool).map_or(0, |text| text.len())).sum::<usize>()
+        / BYTES_PER_TOKEN
+}
+
+fn of_manifest(
+    reference: String,
+    manifest: Box<ConnectorManifest>,
+    wanted: Option<&str>,
+) -> Result<AddPlan, AddError> {
+    let (backend, reason) = choose(&manifest, wanted)?;
+    let others = manifest.backends.iter().filter(|other| other.name != backend.name);
+    let enabled = || backend.tools.iter().filter(|tool| tool.is_enabled);
+    let definitions: Vec<Tool> = enabled().map(|tool| tool.definition()).collect();
+    let is_written = backend.kind().is_direct() && !backend.tools.is_empty();
+    Ok(AddPlan {
+        name: manifest.name.clone(),
+        title: manifest.title.clone(),
+        description: Some(manifest.description.clone()),
+        backend: planned(backend),
+        reason,
+        others: others.map(planned).collect(),
+        tools: backend
+            .tools
+            .iter()
+            .map(|tool| PlannedTool {
+                name: tool.name.clone(),
+                title: tool.title.clone(),
+                class: tool.class,
+                is_enabled: tool.is_enabled,
+            })
+            .collect(),
+        hosts: hosts(backend),
+        read_scopes: backend.auth.read_scopes.clone(),
+        write_scopes: backend.auth.write_scopes.clone(),
+        config: manifest.config.clone(),
+        credential: credential(backend),
+        list_tokens: is_written.then(|| list_tokens(definitions.iter())),
+        target: PlanTarget::Manifest { reference, backend: backend.name.clone(), manifest: manifest.clone() },
+    })
+}
+
+/// Chooses the backend: the one that is wanted, or the first that is open to every user.
+fn choose<'m>(
+    manifest: &'m ConnectorManifest,
+    wanted: Option<&str>,
+) -> Result<(&'m ManifestBackend, String), AddError> {
+    if let Some(wanted) = wanted {
+        let names = || manifest.backends.iter().map(|one| one.name.as_str()).collect::<Vec<_>>().join(", ");
+        let none = || {
+            AddError::unusable(&manifest.title, format!("it has no backend {wanted:?}; it has: {}", names()))
+        };
+        return Ok((manifest.backend(wanted).ok_or_else(none)?, "you chose it".to_owned()));
+    }
+    let is_open = |backend: &&ManifestBackend| {
+        !matches!(backend.auth.class, AuthClass::Allowlist | AuthClass::Enterprise) && !is_bundle(backend)
+    };
+    let first = &manifest.backends[0];
+    Ok(match manifest.backends.iter().find(is_open) {
+        Some(open) if open.name == first.name => {
+            (first, "it is the first that the connector offers".to_owned())
+        }
+        Some(open) => {
+            let why = first
+                .unusable_when
+                .clone()
+                .unwrap_or_else(|| "the vendor admits listed clients only.".to_owned());
+            (open, format!("the first, {}, may not be open to you: {why}", first.name))
+        }
+        None => (first, "it is the first that the connector offers".to_owned()),
+    })
+}
+
+fn is_bundle(backend: &ManifestBackend) -> bool {
+    use loggia_connect::manifest::PackageSource;
+    matches!(&backend.transport, ManifestTransport::Stdio(program) if matches!(program.source, PackageSource::Bundle { .. }))
+}
+
+fn planned(backend: &ManifestBackend) -> PlannedBackend {
+    PlannedBackend {
+        name: backend.name.clone(),
+        kind: backend.kind().as_str(),
+        title: backend.title.clone(),
+        notes: backend.notes.clone(),
+        unusable_when: backend.unusable_when.clone(),
+    }
+}
+
+fn hosts(backend: &ManifestBackend) -> Vec<String> {
+    if !backend.allowed_hosts.is_empty() {
+        return backend.allowed_hosts.clone();
+    }
+    let url = match &backend.transport {
+        ManifestTransport::Remote(server) => Some(&server.url),
+        ManifestTransport::OpenApi(api) => api.base_url.as_ref(),
+        ManifestTransport::GraphQl(api) => Some(&api.url),
+        ManifestTransport::Stdio(_) | ManifestTransport::Builtin(_) => None,
+    };
+    let host = url.and_then(|url| Some(Url::parse(&url.to_string()).ok()?.host_str()?.to_owned()));
+    host.into_iter().collect()
+}
+
+fn credential(backend: &ManifestBackend) -> Option<PlannedCredential> {
+    let auth = &backend.auth;
+    let is_entered = auth.class.is_entered() || (backend.kind().is_direct() && auth.class.is_oauth());
+    if auth.class == AuthClass::None {
+        return None;
+    }
+    let prompt = auth.credential.as_ref();
+    let title = prompt.map_or_else(
+        || if auth.class == AuthClass::Basic { "user:password" } else { "Access token" }.to_owned(),
+        |prompt| prompt.title.clone(),
+    );
+    Some(PlannedCredential {
+        title,
+        description: prompt.and_then(|prompt| prompt.description.clone()),
+        steps: auth.steps.clone(),
+        is_sign_in: !is_entered,
+        is_required: is_entered,
+    })
+}
+
+fn of_api(description: String, api: &Api, base_url: Option<&http::Uri>) -> AddPlan {
+    let title = if api.title().is_empty() { "API" } else { api.title() }.to_owned();
+    let definitions: Vec<Tool> = api.operations().iter().map(Operation::tool).collect();
+    let needs = |operation: &Operation| {
+        !operation.security().is_empty()
+            && operation.security().iter().all(|alternative| !alternative.is_empty())
+    };
+    let credential = api.operations().iter().any(needs).then(|| PlannedCredential {
+        title: "API key or token".to_owned(),
+        description: Some("as env:NAME, the environment variable that has it".to_owned()),
+        steps: Vec::new(),
+        is_sign_in: false,
+        is_required: api.operations().iter().all(needs),
+    });
+    let mut notes: Vec<String> = Vec::new();
+    if !api.problems().is_empty() {
+        notes.push(format!("{} operations cannot be tools; the log says why.", api.problems().len()));
+    }
+    AddPlan {
+        description: api.description().map(first_line),
+        backend: PlannedBackend { notes, ..bare("openapi") },
+        reason: "its description lists the operations".to_owned(),
+        tools: api
+            .operations()
+            .iter()
+            .zip(&definitions)
+            .map(|(operation, tool)| PlannedTool {
+                name: tool.name.clone(),
+                title: tool.title.clone(),
+                class: Some(operation.class()),
+                is_enabled: true,
+            })
+            .collect(),
+        hosts: base_url.and_then(|url| url.host().map(str::to_owned)).into_iter().collect(),
+        credential,
+        list_tokens: Some(list_tokens(definitions.iter())),
+        ..empty(
+            name::of_words(&title),
+            title,
+            Backend::OpenApi(OpenApi {
+                description: Secret::new(description),
+                base_url: None,
+                credential: None,
+                headers: BTreeMap::new(),
+            }),
+        )
+    }
+}
+
+fn of_server(url: &Url) -> AddPlan {
+    let host = url.host_str().unwrap_or_default().to_owned();
+    AddPlan {
+        backend: bare("remote"),
+        reason: "the URL is that of an MCP server".to_owned(),
+        hosts: vec![host.clone()],
+        ..empty(
+            name::of_url(url),
+            host,
+            Backend::Remote(Remote {
+                url: Secret::new(url.as_str()),
+                headers: BTreeMap::new(),
+                transport: Transport::Auto,
+                personal: None,
+                issuer: None,
+            }),
+        )
+    }
+}
+
+fn of_package(registry: PackageKind, package: &str, version: Option<String>) -> AddPlan {
+    let (command, args): (&str, Vec<String>) = match (registry, &version) {
+        (PackageKind::Npm, Some(version)) => ("npx", vec!["-y".to_owned(), format!("{package}@{version}")]),
+        (PackageKind::Npm, None) => ("npx", vec!["-y".to_owned(), package.to_owned()]),
+        (PackageKind::PyPi, version) => {
+            let program = package.split('[').next().unwrap_or_default().to_owned();
+            let from = version.as_ref().map_or(package.to_owned(), |version| format!("{package}=={version}"));
+            ("uvx", vec!["--from".to_owned(), from, program])
+        }
+        (PackageKind::Oci, _) => ("docker", ["run", "-i", "--rm", package].map(str::to_owned).to_vec()),
+    };
+    let is_pinned = match registry {
+        PackageKind::Oci => {
+            package.contains('@') || package.rsplit('/').next().is_some_and(|last| last.contains(':'))
+        }
+        PackageKind::Npm | PackageKind::PyPi => version.is_some(),
+    };
+    let mut notes = vec![
+        "It is a program that runs on this machine with your rights: add it only if you trust its author."
+            .to_owned(),
+    ];
+    if !is_pinned {
+        notes.push(
+            "No version is named, so each start may run another one: name the version that you trust."
+                .to_owned(),
+        );
+    }
+    let args = args.into_iter().map(Secret::new).collect();
+    let (command, env) = (Secret::new(command), BTreeMap::new());
+    AddPlan {
+        backend: PlannedBackend { notes, ..bare("stdio") },
+        reason: format!("it is a package of {}", registry.as_str()),
+        ..empty(
+            name::of_package(bare_package(registry, package)),
+            package.to_owned(),
+            Backend::Stdio(Stdio { command, args, env, cwd: None, start_timeout: None }),
+        )
+    }
+}
+
+/// Returns the name of a package without a tag, a digest or extras.
+fn bare_package(registry: PackageKind, package: &str) -> &str {
+    match registry {
+        PackageKind::Npm => package,
+        PackageKind::PyPi => package.split('[').next().unwrap_or(package),
+        PackageKind::Oci => {
+            let image = package.split('@').next().unwrap_or(package);
+            let name = image.rfind('/').map_or(0, |at| at + 1);
+            image[name..].find(':').map_or(image, |at| &image[..name + at])
+        }
+    }
+}
+
+fn bare(kind: &'static str) -> PlannedBackend {
+    PlannedBackend { name: kind.to_owned(), kind, title: None, notes: Vec::new(), unusable_when: None }
+}
+
+fn empty(name: String, title: String, backend: Backend<Secret>) -> AddPlan {
+    AddPlan {
+        name,
+        title,
+        description: None,
+        backend: bare(""),
+        reason: String::new(),
+        others: Vec::new(),
+        tools: Vec::new(),
+        hosts: Vec::new(),
+        read_scopes: Vec::new(),
+        write_scopes: Vec::new(),
+        config: Vec::new(),
+        credential: None,
+        list_tokens: None,
+        target: PlanTarget::Backend(backend),
+    }
+}
+
+/// Returns the first line of a description.
+fn first_line(text: &str) -> String {
+    text.trim().lines().next().unwrap_or_default().trim().to_owned()
+}

@@ -1,0 +1,125 @@
+//! Sections of a configuration file, as text. Invariant: a text of the user or of a manifest stands for itself: `${` in it is
+//! no variable.
+
+use std::collections::BTreeMap;
+
+use loggia_connect::config_file::{
+    Backend, Builtin, ConfigValue, ManifestUse, OpenApi, Remote, Stdio, Transport,
+};
+use loggia_connect::secret::Secret;
+use serde_json::Value;
+use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, value};
+
+/// Returns a text of the configuration that stands for `text`.
+pub(super) fn literal(text: &str) -> String {
+    text.replace("${", "$${")
+}
+
+/// Returns the definition of a connector: one section, as text.
+pub(super) fn definition(name: &str, section: Table) -> String {
+    let mut document = DocumentMut::new();
+    let mut connectors = Table::new();
+    connectors.set_implicit(true);
+    connectors.insert(name, Item::Table(section));
+    document.insert("connectors", Item::Table(connectors));
+    document.to_string()
+}
+
+/// Returns the section of a backend. It may hold secrets.
+pub(super) fn of_backend(backend: &Backend<Secret>) -> Table {
+    let mut section = Table::new();
+    let kind = match backend {
+        Backend::Stdio(_) => "stdio",
+        Backend::Remote(_) => "remote",
+        Backend::OpenApi(_) => "openapi",
+        Backend::Manifest(_) => "manifest",
+        Backend::Builtin(_) => "builtin",
+    };
+    section.insert("kind", value(kind));
+    let mut put = |key: &str, text: &Secret| section.insert(key, value(literal(text.expose())));
+    match backend {
+        Backend::Stdio(Stdio { command, args, env, cwd, .. }) => {
+            put("command", command);
+            if let Some(cwd) = cwd {
+                put("cwd", cwd);
+            }
+            if !args.is_empty() {
+                let args = args.iter().map(|arg| literal(arg.expose())).collect::<Array>();
+                section.insert("args", value(args));
+            }
+            put_texts(&mut section, "env", env);
+        }
+        Backend::Remote(Remote { url, headers, transport, issuer, .. }) => {
+            put("url", url);
+            match transport {
+                Transport::Sse => drop(section.insert("transport", value("sse"))),
+                Transport::Streamable => drop(section.insert("transport", value("streamable"))),
+                Transport::Auto => {}
+            }
+            if let Some(issuer) = issuer {
+                section.insert("issuer", value(issuer));
+            }
+            put_texts(&mut section, "headers", headers);
+        }
+        Backend::OpenApi(OpenApi { description, base_url, credential, headers }) => {
+            put("description", description);
+            for (key, text) in [("base_url", base_url), ("credential", credential)] {
+                if let Some(text) = text {
+                    put(key, text);
+                }
+            }
+            put_texts(&mut section, "headers", headers);
+        }
+        Backend::Manifest(ManifestUse { manifest, backend, credential, values }) => {
+            if let Some(credential) = credential {
+                put("credential", credential);
+            }
+            section.insert("manifest", value(manifest));
+            if let Some(backend) = backend {
+                section.insert("backend", value(backend));
+            }
+            let values = values.iter().filter_map(|(name, given)| match given {
+                ConfigValue::Text(text) => {
+                    Some((name.as_str(), toml_edit::Value::from(literal(text.expose()))))
+                }
+                ConfigValue::Json(json) => Some((name.as_str(), toml_of(json)?)),
+            });
+            section.insert("config", value(InlineTable::from_iter(values)));
+        }
+        Backend::Builtin(Builtin::Files { path, write, write_sensitive }) => {
+            section.insert("name", value("files"));
+            let options = [
+                ("path", toml_edit::Value::from(literal(path.expose()))),
+                ("write", (*write).into()),
+                ("write_sensitive", (*write_sensitive).into()),
+            ];
+            section.insert("options", value(InlineTable::from_iter(options)));
+        }
+    }
+    section
+}
+
+fn put_texts(section: &mut Table, key: &str, texts: &BTreeMap<String, Secret>) {
+    if !texts.is_empty() {
+        let texts = texts.iter().map(|(name, text)| (name.as_str(), literal(text.expose())));
+        section.insert(key, value(InlineTable::from_iter(texts)));
+    }
+}
+
+/// Returns a JSON value as TOML; `None` for `null`.
+pub(super) fn toml_of(json: &Value) -> Option<toml_edit::Value> {
+    Some(match json {
+        Value::Null => return None,
+        Value::Bool(value) => (*value).into(),
+        Value::Number(number) => match number.as_i64() {
+            Some(whole) => whole.into(),
+            None => number.as_f64().unwrap_or_default().into(),
+        },
+        Value::String(text) => text.as_str().into(),
+        Value::Array(items) => items.iter().filter_map(toml_of).collect::<Array>().into(),
+        Value::Object(members) => {
+            let members = members.iter().filter_map(|(name, value)| Some((name.as_str(), toml_of(value)?)));
+            InlineTable::from_iter(members).into()
+        }
+    })
+}

@@ -1,0 +1,299 @@
+//! The source of a connector that a person names with one word: a name of the directory, a URL, a file or a package.
+//!
+//! Invariant: a URL is fetched with the restricted HTTP client, within bounds, and without any credential.
+
+use std::path::Path;
+use std::time::Duration;
+
+use loggia_auth::restricted_http::FetchPolicy;
+use loggia_connect::manifest::{ConnectorManifest, ManifestDirectory};
+use loggia_openapi::{Api, DescriptionError};
+use url::Url;
+
+use super::error::AddError;
+use crate::api;
+use crate::credentials::Credentials;
+
+/// The time for a look at a URL: an MCP server may keep the response open.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(10);
+/// Ends of the paths of MCP servers.
+const SERVER_PATHS: [&str; 2] = ["/mcp", "/sse"];
+/// Ends of the names of descriptions.
+const DESCRIPTION_NAMES: [&str; 5] = [".json", ".yaml", ".yml", ".graphql", ".gql"];
+
+/// The source of a connector.
+#[derive(Debug)]
+pub struct AddSource {
+    pub(super) kind: SourceKind,
+}
+
+/// The kinds of sources, with their content.
+#[derive(Debug)]
+pub(super) enum SourceKind {
+    /// A manifest: the text that names it in a configuration, and its content.
+    Manifest { reference: String, manifest: Box<ConnectorManifest> },
+    /// An MCP server.
+    Server(Url),
+    /// An API, with the path or the URL of its description, and the URL of the API if that is known.
+    Api { description: String, api: Box<Api>, base_url: Option<http::Uri> },
+    /// A package that is an MCP server.
+    Package { registry: PackageKind, package: String, version: Option<String> },
+}
+
+/// A registry of packages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PackageKind {
+    /// npm.
+    Npm,
+    /// PyPI.
+    PyPi,
+    /// Container images.
+    Oci,
+}
+
+const REGISTRIES: [(&str, PackageKind); 3] =
+    [("npm:", PackageKind::Npm), ("pypi:", PackageKind::PyPi), ("oci:", PackageKind::Oci)];
+
+impl AddSource {
+    /// Finds out what a word names: looks into files, and fetches a URL that may be a description.
+    ///
+    /// # Errors
+    ///
+    /// [`AddError::Unknown`] with suggestions, [`AddError::Unusable`] where the source cannot be read or used.
+    pub async fn parse(
+        word: &str,
+        directory: &ManifestDirectory,
+        credentials: &Credentials,
+    ) -> Result<AddSource, AddError> {
+        let word = word.trim();
+        let kind = if let Some((registry, rest)) = package_of(word) {
+            package(registry, rest).map_err(|reason| AddError::unusable(word, reason))?
+        } else if let Ok(url) = Url::parse(word)
+            && matches!(url.scheme(), "http" | "https")
+        {
+            url_source(word, url, credentials).await?
+        } else if let Some(entry) = directory.get(word) {
+            let manifest = entry.manifest().map_err(|error| AddError::unusable(word, error))?;
+            SourceKind::Manifest { reference: entry.name.clone(), manifest: Box::new(manifest) }
+        } else if Path::new(word).is_file() || looks_like_file(word) {
+            file_source(Path::new(word)).await?
+        } else {
+            let suggestions = directory.suggestions(word).into_iter().map(str::to_owned).collect();
+            return Err(AddError::Unknown { word: word.to_owned(), suggestions });
+        };
+        Ok(AddSource { kind })
+    }
+}
+
+fn package_of(word: &str) -> Option<(PackageKind, &str)> {
+    REGISTRIES.iter().find_map(|(prefix, registry)| Some((*registry, word.strip_prefix(prefix)?)))
+}
+
+fn looks_like_file(word: &str) -> bool {
+    let has_end = |ends: &[&str]| ends.iter().any(|end| word.ends_with(end));
+    word.contains('/') || has_end(&DESCRIPTION_NAMES) || has_end(&[".toml", ".mcpb"])
+}
+
+/// Reads `name@version`, `name==version` or an image.
+fn package(registry: PackageKind, text: &str) -> Result<SourceKind, &'static str> {
+    let (name, version) = match registry {
+        // A scope begins with the same character.
+        PackageKind::Npm => match text.char_indices().rfind(|(at, c)| *c == '@' && *at > 0) {
+            Some((at, _)) => (&text[..at], Some(&text[at + 1..])),
+            None => (text, None),
+        },
+        PackageKind::PyPi => match text.split_once("==").or_else(|| text.split_once('@')) {
+            Some((name, version)) => (name, Some(version)),
+            None => (text, None),
+        },
+        PackageKind::Oci => (text, None),
+    };
+    let is_word = |part: &str| {
+        !part.is_empty()
+            && !part.starts_with('-')
+            && !part.contains(|c: char| c.is_whitespace() || c.is_control())
+    };
+    if !is_word(name) || !version.is_none_or(is_word) {
+        return Err("write npm:NAME@VERSION, pypi:NAME==VERSION or oci:IMAGE");
+    }
+    Ok(SourceKind::Package { registry, package: name.to_owned(), version: version.map(str::to_owned) })
+}
+
+/// Finds out whether a URL is that of a description. Everything else is an MCP server.
+async fn url_source(word: &str, url: Url, credentials: &Credentials) -> Result<SourceKind, AddError> {
+    let is_description = DESCRIPTION_NAMES.iter().any(|end| url.path().ends_with(end));
+    if url.path().ends_with(".mcpb") {
+        return Err(bundle(word));
+    }
+    if SERVER_PATHS.iter().any(|end| url.path().trim_end_matches('/').ends_with(end)) {
+        return Ok(SourceKind::Server(url));
+    }
+    let policy = credentials.policy(false);
+    let fetched = tokio::time::timeout(LOOK_TIMEOUT, api::read_description(Path::new("."), word, &policy));
+    let (text, from) = match fetched.await {
+        Ok(Ok(fetched)) => fetched,
+        Ok(Err(error)) if is_description => return Err(AddError::unusable(word, error)),
+        Err(_) if is_description => {
+            return Err(AddError::unusable(word, "the server does not answer in time"));
+        }
+        _ => return Ok(SourceKind::Server(url)),
+    };
+    match read_api(word, text.to_vec()).await {
+        Ok(api) => {
+            let base_url = api.base_url_from(from.as_ref()).ok();
+            Ok(SourceKind::Api { description: word.to_owned(), api: Box::new(api), base_url })
+        }
+        Err(error) if is_description => Err(error),
+        Err(_) => Ok(SourceKind::Server(url)),
+    }
+}
+
+async fn file_source(path: &Path) -> Result<SourceKind, AddError> {
+    let shown = path.display().to_string();
+    if shown.ends_with(".mcpb") {
+        return Err(bundle(&shown));
+    }
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let reference = absolute.display().to_string();
+    if path.extension().is_some_and(|extension| extension == "toml") {
+        let text = manifest_text(path).map_err(|error| AddError::unusable(&shown, error))?;
+        let manifest = ConnectorManifest::parse(&text, &shown)
+            .map_err(|error| AddError::unusable(&shown, format!("it is no connector manifest\n{error}")))?;
+        return Ok(SourceKind::Manifest { reference, manifest: Box::new(manifest) });
+    }
+    let read = api::read_description(Path::new("."), &shown, &FetchPolicy::default()).await;
+    let (text, _) = read.map_err(|error| AddError::unusable(&shown, error))?;
+    let api = read_api(&shown, text.to_vec()).await?;
+    let base_url = api.base_url().ok();
+    Ok(SourceKind::Api { description: reference, api: Box::new(api), base_url })
+}
+
+fn manifest_text(path: &Path) -> std::io::Result<String> {
+    loggia_connect::import::bounded_text(std::fs::File::open(path)?)
+}
+
+async fn read_api(shown: &str, text: Vec<u8>) -> Result<Api, AddError> {
+    let is_graphql = is_graphql(&text);
+    let read = tokio::task::spawn_blocking(move || Api::read(&text)).await;
+    let read = read.unwrap_or_else(|error| Err(DescriptionError::Syntax(error.to_string())));
+    match read {
+        Ok(api) if api.operations().is_empty() => Err(AddError::unusable(shown, "it has no operation")),
+        Ok(api) => Ok(api),
+        Err(_) if is_graphql => Err(AddError::unusable(
+            shown,
+            "it is a GraphQL schema, which names neither the endpoint of the API nor its credential",
+        )
+        .next("write a connector manifest with these, and add that file (the book: Write a connector)")),
+        Err(error) => Err(AddError::unusable(shown, error)),
+    }
+}
+
+/// Returns whether a text is a schema of GraphQL, or the result of an introspection.
+fn is_graphql(text: &[u8]) -> bool {
+    let start = String::from_utf8_lossy(&text[..text.len().min(64 << 10)]);
+    start.contains("\"__schema\"")
+        || ["type Query", "schema {", "extend type"].iter().any(|part| start.contains(part))
+}
+
+fn bundle(shown: &str) -> AddError {
+    AddError::unusable(shown, "bundles (.mcpb) cannot be started yet").next(
+        "unpack it, and configure the program that its manifest.json names as a connector of kind \"stdio\"",
+    )
+}
+
+impl PackageKind {
+    /// Returns the name of the registry.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            PackageKind::Npm => "npm",
+            PackageKind::PyPi => "PyPI",
+            PackageKind::Oci => "OCI",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use loggia_connect::redact::Redactor;
+
+    use super::*;
+
+    async fn parsed(word: &str) -> Result<String, AddError> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let credentials = Credentials::new(Some(folder.path().to_owned()), Vec::new(), Redactor::default());
+        let source = AddSource::parse(word, &ManifestDirectory::embedded(), &credentials).await?;
+        Ok(match source.kind {
+            SourceKind::Manifest { reference, .. } => format!("manifest {reference}"),
+            SourceKind::Server(url) => format!("server {url}"),
+            SourceKind::Api { description, .. } => format!("api {description}"),
+            SourceKind::Package { registry, package, version } => {
+                format!("{} {package} {}", registry.as_str(), version.unwrap_or_default())
+            }
+        })
+    }
+
+    #[tokio::test]
+    async fn a_word_names_a_source() {
+        for (word, expected) in [
+            ("linear", "manifest linear"),
+            ("Linear ", "manifest linear"),
+            ("https://acme.example/mcp", "server https://acme.example/mcp"),
+            ("https://acme.example/v1/mcp/", "server https://acme.example/v1/mcp/"),
+            ("npm:@acme/mcp@1.2.3", "npm @acme/mcp 1.2.3"),
+            ("npm:acme", "npm acme "),
+            ("pypi:acme-mcp==0.2", "PyPI acme-mcp 0.2"),
+            ("oci:ghcr.io/acme/mcp:1.2", "OCI ghcr.io/acme/mcp:1.2 "),
+        ] {
+            assert_eq!(parsed(word).await.expect(word), expected, "{word}");
+        }
+    }
+
+    /// Each case: a word, and a part of the error with the next step.
+    #[tokio::test]
+    async fn a_word_that_names_nothing_is_explained() {
+        for (word, expected) in [
+            ("liner", "did you mean linear"),
+            ("qqqqqqq", "`loggia connectors search WORDS`"),
+            ("none.yaml", "none.yaml cannot be added: "),
+            ("none.toml", "none.toml cannot be added: "),
+            ("acme.mcpb", "unpack it"),
+            ("npm:", "write npm:NAME@VERSION"),
+            ("npm:-x", "write npm:NAME@VERSION"),
+            ("pypi:a b", "write npm:NAME@VERSION"),
+        ] {
+            let error = parsed(word).await.expect_err(word);
+            let said = format!("{error}; {}", error.next_step().unwrap_or_default());
+            assert!(said.contains(expected), "{word}: {said}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_content_of_a_file_decides() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let write = |name: &str, text: &str| -> PathBuf {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).expect("written");
+            path
+        };
+        let openapi = r#"{"openapi": "3.1.0", "info": {"title": "A", "version": "1"},
+            "paths": {"/a": {"get": {"operationId": "a", "responses": {}}}}}"#;
+        let manifest = "name = \"acme\"\ntitle = \"Acme\"\nversion = \"1.0.0\"\ndescription = \"Pages.\"\n\
+            [[backends]]\nkind = \"remote\"\nurl = \"https://acme.example/mcp\"\n";
+        for (path, expected) in [
+            (write("a.json", openapi), Ok("api ")),
+            (write("acme.toml", manifest), Ok("manifest ")),
+            (write("a.graphql", "type Query { a: Int }"), Err("it is a GraphQL schema")),
+            (write("bad.toml", "name = 1"), Err("it is no connector manifest")),
+            (write("bad.json", "{}"), Err("OpenAPI")),
+        ] {
+            let word = path.display().to_string();
+            match (parsed(&word).await, expected) {
+                (Ok(found), Ok(kind)) => assert_eq!(found, format!("{kind}{word}")),
+                (Err(error), Err(part)) => assert!(error.to_string().contains(part), "{word}: {error}"),
+                (found, expected) => panic!("{word}: {found:?}, not {expected:?}"),
+            }
+        }
+    }
+}
