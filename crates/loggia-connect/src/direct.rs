@@ -18,14 +18,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use loggia::Server;
 use loggia::model::CallToolResult;
 use loggia::server::{Args, Cx, Tool, ToolError};
 use loggia::wire::{JsonObject, RawJson};
 use loggia_openapi::{OperationClass, ResponseLimits};
 
-use crate::filter::FilterLimits;
+use crate::filter::{FilterLimits, JsonFilter};
 use crate::manifest::{
     BackendValueError, ConnectorManifest, ConnectorValues, HealthCall, HealthCheck, ManifestBackend,
     ManifestTransport, MissingValue, resolved_url,
@@ -53,6 +53,7 @@ struct ApiConnection {
     pace: Option<RequestPace>,
     timeout: Option<Duration>,
     limits: ResponseLimits,
+    failure: Option<JsonFilter>,
     sender: Arc<dyn HttpSender>,
 }
 
@@ -92,9 +93,9 @@ impl ManifestApi {
         values: &ConnectorValues,
         sender: Arc<dyn HttpSender>,
     ) -> Result<ManifestApi, ManifestApiError> {
-        let (url, headers) = match &backend.transport {
-            ManifestTransport::OpenApi(api) => (api.base_url.as_ref(), &api.headers),
-            ManifestTransport::GraphQl(api) => (Some(&api.url), &api.headers),
+        let (url, headers, failure) = match &backend.transport {
+            ManifestTransport::OpenApi(api) => (api.base_url.as_ref(), &api.headers, api.failure.clone()),
+            ManifestTransport::GraphQl(api) => (Some(&api.url), &api.headers, None),
             _ => return Err(ManifestApiError::NotDirect),
         };
         backend.check_credential(values)?;
@@ -126,6 +127,7 @@ impl ManifestApi {
             pace: backend.limits.rate.map(RequestPace::new),
             timeout: backend.limits.timeout,
             limits: ResponseLimits { text: backend.limits.max_result.unwrap_or(default.text), ..default },
+            failure,
             sender,
         };
         let enabled = backend.tools.iter().filter(|tool| tool.is_enabled);
@@ -165,7 +167,7 @@ impl ManifestApi {
                     .unwrap_or_default();
                 let tool = self.tools.iter().find(|tool| tool.name() == name);
                 let tool = tool.ok_or_else(|| format!("the tool {name} is not enabled"))?;
-                tool.response(&self.connection, &arguments).await.map_err(|error| said(&error))?
+                tool.json(&self.connection, &arguments).await.map_err(|error| said(&error))?
             }
             HealthCall::Request { method, path } => self.connection.get(method, path).await?,
         };
@@ -223,13 +225,25 @@ impl ApiConnection {
             pace.wait().await.map_err(ToolError::say)?;
         }
         let sent = send(self.sender.as_ref(), request);
-        match self.timeout {
+        let mut response = match self.timeout {
             Some(timeout) => tokio::time::timeout(timeout, sent).await.unwrap_or_else(|_| {
                 let seconds = timeout.as_secs_f32();
                 Err(ToolError::say(format!("The API did not answer in {seconds} s. Call again later.")))
             }),
             None => sent.await,
+        }?;
+        if let Some(status) = self.failure_status(&response) {
+            *response.status_mut() = status;
         }
+        Ok(response)
+    }
+
+    /// Returns the status of a failure that the API reports as a success.
+    fn failure_status(&self, response: &Response<Bytes>) -> Option<StatusCode> {
+        let filter = self.failure.as_ref().filter(|_| response.status().is_success())?;
+        let status = filter.first(response.body(), FilterLimits::default()).ok()??.to_value().as_u64()?;
+        let status = StatusCode::from_u16(u16::try_from(status).ok()?).ok()?;
+        (status.is_client_error() || status.is_server_error()).then_some(status)
     }
 
     /// Sends the request of a health check.

@@ -6,6 +6,7 @@ use http::{HeaderValue, Method, Request, Response};
 use loggia::model::{CallToolResult, ContentBlock, TextContent, Tool};
 use loggia::server::ToolError;
 use loggia::wire::JsonObject;
+use loggia_openapi::graphql::GraphqlResponse;
 use loggia_openapi::{Api, Operation};
 use serde_json::{Map, Value, json};
 
@@ -66,11 +67,11 @@ impl ApiTool {
         let (request, page) = self.request(connection, arguments).map_err(ToolError::say)?;
         let response = connection.send(request).await?;
         let limits = connection.limits;
+        if let Some(said) = self.graphql_errors(&response) {
+            return Err(ToolError::say(said));
+        }
         if !response.status().is_success() {
             return Ok(self.operation().result(&JsonObject::default(), &response, limits));
-        }
-        if let Some(said) = self.graphql_errors(response.body()) {
-            return Err(ToolError::say(said));
         }
         let cursor = self
             .tool
@@ -86,24 +87,22 @@ impl ApiTool {
         Ok(result)
     }
 
-    /// Returns the JSON of a successful response, without shaping.
-    pub(super) async fn response(
+    /// Returns the JSON of the result.
+    pub(super) async fn json(
         &self,
         connection: &ApiConnection,
         arguments: &JsonObject,
     ) -> Result<Vec<u8>, ToolError> {
         let (request, _) = self.request(connection, arguments).map_err(ToolError::say)?;
         let response = connection.send(request).await?;
-        if let Some(said) = self.graphql_errors(response.body()) {
+        if let Some(said) = self.graphql_errors(&response) {
             return Err(ToolError::say(said));
         }
-        match response.status().is_success() {
-            true => Ok(response.into_body().to_vec()),
-            false => {
-                let result = self.operation().result(&JsonObject::default(), &response, connection.limits);
-                Err(ToolError::result(result))
-            }
+        if !response.status().is_success() {
+            let result = self.operation().result(&JsonObject::default(), &response, connection.limits);
+            return Err(ToolError::result(result));
         }
+        Ok(self.shaped(response).map_err(ToolError::say)?.into_body().to_vec())
     }
 
     /// Writes the request of a call.
@@ -260,17 +259,12 @@ impl ApiTool {
         Ok(Response::from_parts(parts, shaped))
     }
 
-    /// Returns the errors of a GraphQL response, for the model. A response with data and errors is an error too: a part of
+    /// Returns the errors of a GraphQL response, whatever its status, for the model. A response with data and errors is an error too: a part of
     /// the data would be missing without a word.
-    fn graphql_errors(&self, body: &[u8]) -> Option<String> {
+    fn graphql_errors(&self, response: &Response<Bytes>) -> Option<String> {
         self.tool.graphql.as_ref()?;
-        let body: Value = serde_json::from_slice(body).ok()?;
-        let messages: Vec<&str> =
-            body["errors"].as_array()?.iter().take(5).filter_map(|error| error["message"].as_str()).collect();
-        let said =
-            if messages.is_empty() { "an error without a message".to_owned() } else { messages.join("; ") };
-        let said = loggia::wire::text::truncated(&said, 2000);
-        Some(format!("{} failed. The API says: {said}", self.tool.name))
+        let read = GraphqlResponse::read(response).filter(GraphqlResponse::has_errors)?;
+        Some(format!("{} failed. {}", self.tool.name, read.errors_text()))
     }
 }
 

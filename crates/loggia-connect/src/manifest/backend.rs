@@ -163,6 +163,8 @@ pub struct DirectApi {
     pub description: Option<String>,
     /// Headers of each request.
     pub headers: BTreeMap<String, ManifestText>,
+    /// The filter over a JSON response of success that gives the HTTP status it stands for; `null` if it is a success.
+    pub failure: Option<JsonFilter>,
 }
 
 /// A GraphQL API.

@@ -83,7 +83,8 @@ fn transport(
             if !table.has("tools") && description.is_none() {
                 return needs(table, "a description, or its tools in [[backends.tools]]", problems);
             }
-            ManifestTransport::OpenApi(DirectApi { base_url, description, headers })
+            let failure = table.filter("failure");
+            ManifestTransport::OpenApi(DirectApi { base_url, description, headers, failure })
         }
         ManifestBackendKind::GraphQl => {
             let headers = headers(table, problems);

@@ -263,3 +263,77 @@ required = true
 fn text_of(result: &loggia::model::CallToolResult) -> String {
     text(result)
 }
+
+#[tokio::test]
+async fn a_failure_with_the_status_of_a_success_is_a_failure() {
+    let text = r#"
+name = "chat"
+title = "Chat"
+version = "1.0.0"
+description = "Messages."
+[[backends]]
+kind = "openapi"
+base_url = "https://chat.example"
+failure = 'if .ok then null elif .error == "revoked" then 401 elif .error == "odd" then 302 else 404 end'
+auth = { class = "api_key" }
+health = { request = "POST /me", account = ".name" }
+[[backends.tools]]
+name = "list"
+description = "Lists."
+class = "read"
+request = "GET /list"
+result = ".items"
+"#;
+    for (response, expected) in [
+        (answer(200, r#"{"ok":true,"items":[1]}"#), "[1]"),
+        (answer(200, r#"{"ok":false,"error":"revoked"}"#), "the user has to connect the account again"),
+        (answer(200, r#"{"ok":false,"error":"no_channel"}"#), "Check the ids in the arguments"),
+        // No status of a failure.
+        (answer(200, r#"{"ok":false,"error":"odd","items":[2]}"#), "[2]"),
+        (answer(200, "no JSON"), "cannot be shown"),
+    ] {
+        let sender = RecordingApi::with([response]);
+        let (manifest, api) = api(text, json!({}), &sender);
+        let client = Client::connect(&api.into_server(&manifest).unwrap()).await.unwrap();
+        let said = match client.call_tool("list", json!({})).await {
+            Ok(result) => self::text(&result),
+            Err(error) => error.to_string(),
+        };
+        assert!(said.contains(expected), "{said}");
+    }
+    let sender = RecordingApi::with([answer(200, r#"{"ok":false,"error":"revoked"}"#)]);
+    let (_, api) = api(text, json!({}), &sender);
+    assert!(api.check_health().await.expect_err("a refusal").contains("401"));
+}
+
+/// Some APIs refuse with 400 and a code; the advice is for the code.
+#[tokio::test]
+async fn errors_of_graphql_are_told_whatever_their_status() {
+    let text = r#"
+name = "tracker"
+title = "Tracker"
+version = "1.0.0"
+description = "Issues."
+[[backends]]
+kind = "graphql"
+url = "https://api.tracker.example/graphql"
+auth = { class = "api_key" }
+[[backends.tools]]
+name = "me"
+description = "The user."
+class = "read"
+document = "{ me { id } }"
+"#;
+    for (status, code, expected) in [
+        (400, "RATELIMITED", "wait a minute, then call again"),
+        (401, "AUTHENTICATION_ERROR", "the user has to connect the account again"),
+        (200, "FORBIDDEN", "the user has to grant more scopes or rights"),
+    ] {
+        let body = json!({ "errors": [{ "message": "refused", "extensions": { "code": code } }] });
+        let sender = RecordingApi::with([answer(status, &body.to_string())]);
+        let (_, api) = api(text, json!({}), &sender);
+        let said =
+            api.call("me", &loggia::wire::JsonObject::default()).await.expect_err("a refusal").to_string();
+        assert!(said.contains("The API says: refused.") && said.contains(expected), "{said}");
+    }
+}
