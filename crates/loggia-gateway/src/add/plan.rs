@@ -55,7 +55,7 @@ pub struct AddPlan {
     pub(super) target: PlanTarget,
 }
 
-/// A way to reach a system.
+/// A means to reach a system.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlannedBackend {
     /// The name, for the option `--backend`.
