@@ -45,6 +45,7 @@ mod hub_limits;
 #[cfg(feature = "log")]
 pub mod log;
 mod manifest_connector;
+mod manifest_draft;
 mod observer;
 mod options;
 mod port_holder;
@@ -77,6 +78,7 @@ pub use error::{GatewayError, Result};
 pub use gateway::{Gateway, ListenOn};
 pub use loggia_auth::server::SignInLink;
 pub use loggia_connect::redact::Redactor;
+pub use manifest_draft::{DescribedApi, draft_manifest};
 pub use observer::GatewayObserver;
 pub use request_header::header;
 pub use server::GatewayServer;

@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use loggia::client::Client;
-use loggia_gateway::Credentials;
+use loggia_gateway::{Credentials, DescribedApi, draft_manifest};
 use serde_json::{Value, json};
 
 use crate::world::World;
@@ -203,4 +203,40 @@ async fn a_manifest_that_cannot_be_used_says_why() {
         assert!(reason.contains(expected) && !reason.contains(KEY), "{config}: {reason}");
         server.stop().await.expect("stopped");
     }
+}
+
+/// A manifest that is written from a description is read, and its tools reach the API.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_manifest_is_drafted_from_a_description() {
+    let world = World::new();
+    let url = serve().await;
+    let query = json!({ "name": "q", "in": "query", "schema": { "type": "string" } });
+    let description = json!({
+        "openapi": "3.1.0",
+        "info": { "title": "Acme", "version": "1" },
+        "servers": [{ "url": format!("{url}/v1") }],
+        "paths": { "/pages": { "get": {
+            "operationId": "listPages", "summary": "Lists pages", "parameters": [query],
+            "responses": { "200": { "description": "Pages" } },
+        } } },
+        "components": { "securitySchemes": { "key": { "type": "http", "scheme": "bearer" } } },
+        "security": [{ "key": [] }],
+    });
+    let file = world.path().join("acme.json");
+    std::fs::write(&file, description.to_string()).expect("written");
+    let credentials = world.credentials("gateway");
+    let file = file.to_string_lossy();
+    let described = DescribedApi::OpenApi { description: &file, base_url: None };
+    let text = draft_manifest(described, &[], &credentials).await.expect("a manifest");
+    std::fs::write(world.path().join("acme.toml"), &text).expect("written");
+    let config =
+        format!("[connectors.acme]\nkind = \"manifest\"\nmanifest = \"acme.toml\"\ncredential = \"{KEY}\"\n");
+    let server =
+        world.builder(&config).build().await.expect("built").serve("127.0.0.1:0").await.expect("served");
+    let client = Client::connect(server.url()).await.expect("it connects");
+    let found = client.call_tool("acme_list_pages", json!({ "q": "plan" })).await.expect("a result");
+    assert!(self::text(&found).contains("plan"), "{text}\n{found:?}");
+    server.stop().await.expect("stopped");
+    let unknown = draft_manifest(described, &["list_users"], &credentials).await.expect_err("refused");
+    assert!(unknown.to_string().contains("list_users"), "{unknown}");
 }
