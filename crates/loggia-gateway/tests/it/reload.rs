@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use loggia::changes::Change;
 use loggia::client::{Client, Negotiation, Subscription};
 use loggia::model::SubscriptionFilter;
+use loggia_auth::keys::NewApiKey;
 use loggia_gateway::{
     ConfigChange, ConfigSource, ConnectorContext, ConnectorDatabase, Gateway, GatewayConfig, GatewayError,
-    GatewayObserver, Redactor, VaultLocation,
+    GatewayObserver, Redactor, VaultLocation, api_keys,
 };
 use serde_json::json;
 use tokio::sync::Mutex;
@@ -193,4 +194,36 @@ async fn added_connectors_are_served_beside_the_file() {
         assert!(report.starts_with(expected), "{report}");
     }
     server.stop().await.expect("stopped");
+}
+
+/// A rule for resources also holds for a connector that is added while the gateway runs.
+#[tokio::test(flavor = "multi_thread")]
+async fn rules_for_resources_hold_for_added_connectors() {
+    let world = World::new();
+    std::fs::create_dir(world.path().join("secret")).expect("created");
+    std::fs::write(world.path().join("secret/plan.txt"), "between us").expect("written");
+    let server = "[server.auth]\nenabled = true\n[server.auth.scopes]\nresources = { \"file:///secret/*\" = \"secret\" }\n";
+    let (gateway, mut reports) = start(&world, &format!("{server}{NOTES}")).await;
+    let config = world.config(&format!("{server}{NOTES}")).expect("a configuration");
+    let vault = VaultLocation::File.open(&world.credentials("gateway"), &config.server().vault_key).await;
+    let key = NewApiKey {
+        subject: "ada".to_owned(),
+        label: String::new(),
+        scopes: config.server().auth.clone().unwrap_or_default().scopes.required,
+        expires: None,
+    };
+    let (_, secret) = api_keys(&vault.expect("a vault")).create(key, SystemTime::now()).await.expect("a key");
+    let value: http::HeaderValue = format!("Bearer {}", secret.expose()).parse().expect("a header");
+    let client = Client::builder().header(http::header::AUTHORIZATION, value);
+    let client = client.connect(gateway.url()).await.expect("connected");
+    write(&world, &format!("{server}{NOTES}[connectors.other]\nkind = \"builtin\"\nname = \"files\"\n"));
+    assert_eq!(report(&world, &mut reports).await, "loggia.toml changed; added: other");
+    for connector in ["notes", "other"] {
+        let note = client.read_resource(format!("{connector}+file:///note.txt")).await;
+        assert!(note.is_ok(), "{connector}: {note:?}");
+        let plan = client.read_resource(format!("{connector}+file:///secret/plan.txt")).await;
+        let refused = plan.expect_err("the key lacks the scope").to_string();
+        assert!(refused.contains("scope"), "{connector}: {refused}");
+    }
+    gateway.stop().await.expect("stopped");
 }
