@@ -10,7 +10,8 @@ use loggia::model::Implementation;
 use crate::connector_handle::ConnectorHandle;
 use crate::limits::HubLimits;
 use crate::providers::ProviderList;
-use crate::routing_table::{Route, RoutingTable};
+use crate::routing_table::{Route, RoutingTable, ToolRoute};
+use crate::tool_transform::ToolTransform;
 use crate::transform::ComponentKind;
 
 /// The connectors of the hub and their routes.
@@ -24,6 +25,8 @@ pub(crate) struct ComponentTarget {
     pub(crate) handle: Arc<ConnectorHandle>,
     /// The name that the connector uses.
     pub(crate) name: Arc<str>,
+    /// The transform of a tool that is rewritten.
+    pub(crate) transform: Option<Arc<dyn ToolTransform>>,
 }
 
 impl Composition {
@@ -39,11 +42,14 @@ impl Composition {
 
     /// Returns the component that is listed as `name`.
     pub(crate) fn target(&self, kind: ComponentKind, name: &str) -> Option<ComponentTarget> {
-        let Route { connector, name } = match kind {
-            ComponentKind::Tool => self.table.tool(name)?,
-            ComponentKind::Prompt => self.table.prompt(name)?,
+        let (Route { connector, name }, transform) = match kind {
+            ComponentKind::Tool => {
+                let ToolRoute { route, transform, .. } = self.table.tool(name)?;
+                (route, transform.clone())
+            }
+            ComponentKind::Prompt => (self.table.prompt(name)?, None),
         };
-        Some(ComponentTarget { handle: self.handle(*connector).clone(), name: name.clone() })
+        Some(ComponentTarget { handle: self.handle(*connector).clone(), name: name.clone(), transform })
     }
 
     /// Returns the connector with the index of a route.

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::tool_transform::{ToolTransform, ToolTransformMap};
 use crate::transform::{ComponentKind, RenameMap, ToolFilter, Transform};
 use loggia::Service;
 use loggia::client::{Client, ClientBuilder};
@@ -34,8 +35,8 @@ pub(crate) struct UpstreamSettings {
     pub(crate) redact: Arc<dyn Fn(&str) -> String + Send + Sync>,
 }
 
-/// The names and filters under which the components of a connector are exposed. A change of them does not affect the
-/// connection.
+/// The names, filters and transforms with which the components of a connector are exposed. A change of them does not
+/// affect the connection.
 #[derive(Clone)]
 pub(crate) struct Exposure {
     pub(crate) prefix: Arc<str>,
@@ -44,6 +45,7 @@ pub(crate) struct Exposure {
     pub(crate) filter: ToolFilter,
     pub(crate) renames: RenameMap,
     pub(crate) transforms: Vec<Arc<dyn Transform>>,
+    pub(crate) tool_transforms: ToolTransformMap,
 }
 
 /// Opens connections to one upstream.
@@ -97,6 +99,7 @@ impl Connector {
             filter: ToolFilter::default(),
             renames: RenameMap::default(),
             transforms: Vec::new(),
+            tool_transforms: ToolTransformMap::default(),
         };
         let settings = UpstreamSettings {
             name,
@@ -164,6 +167,13 @@ impl Connector {
     /// prefix.
     pub fn transform(mut self, transform: impl Transform) -> Connector {
         self.exposure.transforms.push(Arc::new(transform));
+        self
+    }
+
+    /// Rewrites the tool `name`: its definition, the arguments of its calls, and its results. The name is the
+    /// connector's own. The last transform of a tool is used.
+    pub fn transform_tool(mut self, name: impl Into<String>, transform: impl ToolTransform) -> Connector {
+        self.exposure.tool_transforms.insert(name.into(), Arc::new(transform));
         self
     }
 

@@ -1,5 +1,6 @@
 //! The parts of a connector from which the routing table and the description of the hub are built.
 
+use crate::tool_transform::ToolTransformMap;
 use crate::transform::TransformChain;
 use crate::upstream_lists::UpstreamLists;
 
@@ -13,6 +14,8 @@ pub(crate) struct ConnectorView<'a> {
     pub(crate) unlisted: Option<&'a UpstreamLists>,
     /// The names under which its tools and prompts are exposed.
     pub(crate) chain: &'a TransformChain,
+    /// The transforms of its tools, if it has any.
+    pub(crate) tool_transforms: Option<&'a ToolTransformMap>,
     /// The connector's name, if each user signs in to it.
     pub(crate) sign_in: Option<&'a str>,
 }

@@ -16,7 +16,8 @@
 //! These modules make the snapshot that a call reads:
 //!
 //! * `connector`: the description of a connector; `connector_set`: the rules for a set of them; `limits`: the bounds;
-//! * `transform`, `names`, `uris`: the names and URIs in the merged lists;
+//! * `transform`, `names`, `uris`: the names and URIs in the merged lists; `tool_transform`, `transformed_call`: tools
+//!   whose definitions, arguments or results are rewritten; `hub_question`, `confirmation`: questions of the hub itself;
 //! * `providers`: the connectors with their transforms; `routing_builder`, `routing_table`: their lists merged, and
 //!   routes; `connector_view`, `hub_description`: instructions and capabilities; `composition`: connectors and routes
 //!   of one moment;
@@ -35,6 +36,7 @@
 
 mod clock;
 mod composition;
+mod confirmation;
 mod connector;
 mod connector_handle;
 mod connector_manager;
@@ -46,6 +48,7 @@ mod elicitation_router;
 mod health;
 mod hub;
 mod hub_description;
+mod hub_question;
 mod limits;
 mod list_entry;
 mod list_reader;
@@ -75,7 +78,9 @@ mod supervisor;
 mod suspendable_call;
 mod suspended_address;
 mod suspended_calls;
+mod tool_transform;
 mod transform;
+mod transformed_call;
 mod unanswered;
 mod upstream;
 mod upstream_client;
@@ -97,4 +102,5 @@ pub use names::{InvalidName, MAX_NAME, check_connector, exposed};
 pub use report::ConnectorReport;
 pub use status::{ConnectorState, ConnectorStatus, ListCounts, StartStatus};
 pub use suspended_address::{InvalidAddress, ReplicaId, SuspendedCallAddress};
+pub use tool_transform::ToolTransform;
 pub use transform::{ComponentKind, Transform};

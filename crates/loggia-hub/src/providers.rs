@@ -17,6 +17,7 @@ use crate::report::ConnectorReport;
 use crate::routing_builder::{RoutingTableBuilder, is_sign_in};
 use crate::routing_table::RoutingTable;
 use crate::status::ConnectorStatus;
+use crate::tool_transform::ToolTransformMap;
 use crate::transform::{ComponentKind, PrefixTransform, Transform, TransformChain};
 use crate::upstream_lists::UpstreamLists;
 
@@ -27,6 +28,8 @@ pub(crate) struct Provider {
     unprefixed: bool,
     /// The names under which its tools and prompts are exposed.
     pub(crate) chain: TransformChain,
+    /// The transforms of its tools.
+    pub(crate) tool_transforms: ToolTransformMap,
 }
 
 /// The connectors of a hub, in their order.
@@ -66,13 +69,18 @@ impl Provider {
             let after = next.and_then(|next| next.chain.expose(*kind, name));
             self.chain.expose(*kind, name) != after
         });
+        let is_rewritten = lists.tools.iter().any(|tool| {
+            let after = next.and_then(|next| next.tool_transforms.definition(tool));
+            self.tool_transforms.definition(tool) != after
+        });
         let has_resources = !lists.resources.is_empty() || !lists.templates.is_empty();
         let resources = has_resources && next.is_none_or(|next| next.prefix != self.prefix);
         let named = changed.map(|(kind, _)| match kind {
             ComponentKind::Tool => Change::Tools,
             ComponentKind::Prompt => Change::Prompts,
         });
-        named.chain(resources.then_some(Change::Resources)).collect()
+        let rewritten = is_rewritten.then_some(Change::Tools);
+        named.chain(rewritten).chain(resources.then_some(Change::Resources)).collect()
     }
 
     fn unlisted(&self, kind: ComponentKind, name: &str) -> Option<UnlistedComponent<'_>> {
@@ -94,7 +102,7 @@ impl ProviderList {
         let prefixes: BTreeSet<Arc<str>> =
             connectors.iter().map(|(_, exposure)| exposure.prefix.clone()).collect();
         let provider = |(handle, exposure): (Arc<ConnectorHandle>, Exposure)| {
-            let Exposure { prefix, unprefixed, filter, renames, transforms } = exposure;
+            let Exposure { prefix, unprefixed, filter, renames, transforms, tool_transforms } = exposure;
             let naming = match unprefixed {
                 true => {
                     let mut others = prefixes.clone();
@@ -106,7 +114,7 @@ impl ProviderList {
             let first: [Arc<dyn Transform>; 2] = [Arc::new(filter), Arc::new(renames)];
             let last: [Arc<dyn Transform>; 1] = [Arc::new(naming)];
             let chain = TransformChain::new(first.into_iter().chain(transforms).chain(last).collect());
-            Provider { handle, prefix, unprefixed, chain }
+            Provider { handle, prefix, unprefixed, chain, tool_transforms }
         };
         ProviderList(connectors.into_iter().map(provider).collect())
     }
@@ -179,6 +187,7 @@ impl ProviderList {
                 lists: listed.as_ref().map(|listed| &listed.lists),
                 unlisted: unlisted.as_ref().map(|listed| &listed.lists),
                 chain: &provider.chain,
+                tool_transforms: Some(&provider.tool_transforms),
                 sign_in: provider.handle.own.is_some().then_some(&*provider.handle.settings.name),
             })
             .collect();

@@ -18,6 +18,7 @@ use crate::request_params::{invalid_params, required_text};
 use crate::resource_router::ResourceRouter;
 use crate::routing_table::RoutingTable;
 use crate::transform::ComponentKind;
+use crate::transformed_call::TransformedCall;
 use crate::upstream_set::UpstreamSet;
 
 /// Routes the requests of clients to the connectors of a hub.
@@ -137,8 +138,13 @@ impl Router {
             None => Box::pin(self.route_unlisted(kind, name, &request)).await?,
         };
         match route {
-            ComponentRoute::Component(ComponentTarget { handle, name }) => {
+            ComponentRoute::Component(ComponentTarget { handle, name, transform: None }) => {
                 self.dispatcher.send(&handle, renamed(request, &name)?, exchange).await
+            }
+            // Boxed, so that a call of another tool does not contain its state.
+            ComponentRoute::Component(ComponentTarget { handle, name: own, transform: Some(transform) }) => {
+                let call = TransformedCall::new(&self.dispatcher, &handle, transform, name);
+                Box::pin(call.run(renamed(request, &own)?, exchange)).await
             }
             ComponentRoute::SignIn(target) => {
                 self.dispatcher.sign_in(&target.handle, request, exchange).await
@@ -174,8 +180,13 @@ impl Router {
         let composition = self.set.composition();
         let UnlistedComponent { provider, name } = composition.providers.unlisted(kind, name)?;
         let is_sign_in = name.is_none();
-        let name = name.unwrap_or_default().as_str().into();
-        Some((ComponentTarget { handle: provider.handle.clone(), name }, is_sign_in))
+        let name = name.unwrap_or_default();
+        let transform = match kind {
+            ComponentKind::Tool => provider.tool_transforms.get(&name).cloned(),
+            ComponentKind::Prompt => None,
+        };
+        let name = name.as_str().into();
+        Some((ComponentTarget { handle: provider.handle.clone(), name, transform }, is_sign_in))
     }
 
     async fn complete(&self, request: Request, exchange: Exchange) -> Outcome {

@@ -117,11 +117,17 @@ impl RoutingTableBuilder {
             let prefix = view.prefix;
             return tracing::warn!(prefix, tool = tool.name, "left out: the connector lists this tool twice");
         }
+        let transform = view.tool_transforms.and_then(|transforms| transforms.get(&tool.name)).cloned();
+        let definition = match &transform {
+            Some(transform) => transform.definition(&tool.value),
+            None => tool.value.clone(),
+        };
         let headers =
-            ParamHeaders::from_schema(&tool.input_schema).ok().filter(|headers| !headers.is_empty());
+            ParamHeaders::from_schema(&definition.input_schema).ok().filter(|headers| !headers.is_empty());
         let route = Route { connector, name: tool.name.as_str().into() };
-        self.tool_routes.insert(name.clone(), ToolRoute { route, headers: headers.map(Arc::new) });
-        let value = Tool { name, ..tool.value.clone() };
+        let route = ToolRoute { route, headers: headers.map(Arc::new), transform };
+        self.tool_routes.insert(name.clone(), route);
+        let value = Tool { name, ..definition };
         self.tools.push(ListEntry { value, source: tool.source.clone() });
     }
 
@@ -316,7 +322,16 @@ mod tests {
     }
 
     fn view<'a>(prefix: &'a str, lists: &'a UpstreamLists, chain: &'a TransformChain) -> ConnectorView<'a> {
-        ConnectorView { prefix, unprefixed: false, lists: Some(lists), unlisted: None, chain, sign_in: None }
+        let lists = Some(lists);
+        ConnectorView {
+            prefix,
+            unprefixed: false,
+            lists,
+            unlisted: None,
+            chain,
+            tool_transforms: None,
+            sign_in: None,
+        }
     }
 
     fn listed(table: &RoutingTable) -> Vec<String> {
@@ -348,7 +363,7 @@ mod tests {
             prop_assert_eq!(&names, &table.tools.keys().collect::<BTreeSet<_>>());
             let mut targets = BTreeSet::new();
             for name in &listed {
-                let Route { connector, name: own } = table.tool(name).expect("listed").clone();
+                let Route { connector, name: own } = table.tool(name).expect("listed").route.clone();
                 let exposed = chains[connector].expose(ComponentKind::Tool, &own);
                 prop_assert_eq!(exposed.as_ref(), Some(name));
                 prop_assert!([&main, &other][connector].iter().any(|tool| **tool == *own));

@@ -14,6 +14,7 @@ use loggia::wire::header::ParamHeaders;
 use loggia::wire::uri::scheme;
 use loggia::wire::uri_template::UriTemplate;
 
+use crate::tool_transform::ToolTransform;
 use crate::uris::{qualify, split_qualified};
 
 /// The route of a name.
@@ -37,10 +38,11 @@ pub(crate) struct UriRoute<'u> {
     pub(crate) depends_on: usize,
 }
 
-/// The route of a tool, and the arguments that are mirrored into headers.
+/// The route of a tool, the arguments that are mirrored into headers, and the transform of a tool that is rewritten.
 pub(crate) struct ToolRoute {
     pub(crate) route: Route,
     pub(crate) headers: Option<Arc<ParamHeaders>>,
+    pub(crate) transform: Option<Arc<dyn ToolTransform>>,
 }
 
 /// The route of a resource template.
@@ -91,8 +93,8 @@ impl RoutingTable {
     }
 
     /// Returns the route of the tool `name`.
-    pub(crate) fn tool(&self, name: &str) -> Option<&Route> {
-        self.tools.get(name).map(|tool| &tool.route)
+    pub(crate) fn tool(&self, name: &str) -> Option<&ToolRoute> {
+        self.tools.get(name)
     }
 
     /// Returns the arguments of the tool `name` that are mirrored into headers.

@@ -2,11 +2,10 @@
 //! call continues after the sign-in. Any other client gets the URL as text. The gateway serves the page, and checks
 //! there which user opens it.
 
-use loggia::edge::capability;
 use loggia::exchange::Exchange;
 use loggia::model::{
-    CallToolResult, ElicitAction, ElicitParams, ElicitResult, ElicitUrlParams, InputRequest, InputRequests,
-    InputRequired, ServerResult, UrlMode,
+    CallToolResult, ElicitAction, ElicitParams, ElicitUrlParams, InputRequest, InputRequired, ServerResult,
+    UrlMode,
 };
 use loggia::service::{Reply, Request};
 use loggia::{Error, edge};
@@ -14,11 +13,11 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::connector_handle::ConnectorHandle;
+use crate::hub_question::{ask, can_ask, take_answer};
 use crate::limits::HubLimits;
 use crate::refusal::Refusal;
 use crate::unanswered::unanswered;
 use crate::user_connections::{UserConnectionError, UserConnectionGuard, UserConnections};
-use loggia::wire::RawObject;
 
 /// The key of the question in the rounds of a call.
 const KEY: &str = "loggia-sign-in";
@@ -70,7 +69,7 @@ impl<'a> SignInFlow<'a> {
 
     /// Sends the request over the connection of its user.
     pub(crate) async fn relay(&self, request: Request, exchange: Exchange) -> Result<Reply, Refusal> {
-        let (request, answer) = without_answer(request);
+        let (request, answer) = take_answer(request, KEY);
         // This subscribes before the call, so that a sign-in during the call is not missed.
         let sign_ins = match answer {
             Some(ElicitAction::Accept) => self.sign_ins().ok(),
@@ -99,7 +98,7 @@ impl<'a> SignInFlow<'a> {
 
     /// Answers the sign-in tool, which the hub lists for each connector that users sign in to.
     pub(crate) async fn sign_in(&self, request: Request, exchange: Exchange) -> Result<Reply, Refusal> {
-        let (request, answer) = without_answer(request);
+        let (request, answer) = take_answer(request, KEY);
         match self.connect_or_ask(answer, &request, &exchange).await {
             Ok(_) => {
                 let text = format!("You are signed in to {:?}.", self.handle.settings.name);
@@ -182,15 +181,8 @@ impl<'a> SignInFlow<'a> {
             Err(answer) => return answer,
         };
         let question = question(&self.handle.settings.name, &url);
-        let meta = &request.meta;
-        let can = capability::check(&question, meta.version, &meta.client_capabilities).is_ok()
-            && request.method.may_require_input()
-            && (meta.version.is_modern() || exchange.client().is_some());
-        if can {
-            SignInAnswer::Ask(Box::new(InputRequired {
-                input_requests: Some(InputRequests::from([(KEY.to_owned(), question)])),
-                ..InputRequired::default()
-            }))
+        if can_ask(&question, request, exchange) {
+            SignInAnswer::Ask(Box::new(ask(KEY, question)))
         } else {
             SignInAnswer::Refused(where_to(&self.handle.settings.name, &url))
         }
@@ -240,26 +232,4 @@ fn question(name: &str, url: &str) -> InputRequest {
         meta: None,
         extra: Default::default(),
     })))
-}
-
-/// Returns the request for the upstream, and the user's answer to the hub's question, if this round contains one.
-fn without_answer(request: Request) -> (Request, Option<ElicitAction>) {
-    if request.params.routing().is_some_and(|routing| !routing.again) {
-        return (request, None);
-    }
-    let answer = (|| {
-        let responses = RawObject::of(&request.params).ok()?.value("inputResponses")?;
-        let answer = RawObject::of(&responses).ok()?.value(KEY)?;
-        // An answer that cannot be read counts as `cancel`.
-        Some(answer.decode::<ElicitResult>().map_or(ElicitAction::Cancel, |result| result.action))
-    })();
-    if answer.is_none() {
-        return (request, None);
-    }
-    let params =
-        RawObject::of(&request.params).map(|params| params.rewrite(&[], &["inputResponses", "requestState"]));
-    match params {
-        Ok(params) => (Request { params: params.into(), ..request }, answer),
-        Err(_) => (request, answer),
-    }
 }

@@ -11,3 +11,4 @@ mod own;
 mod parked;
 mod shares;
 mod starting;
+mod tool_transforms;
