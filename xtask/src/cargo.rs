@@ -81,6 +81,16 @@ pub(crate) fn sign_in() -> Outcome {
     }
 }
 
+/// Runs the tests of the direct backends, with the URLs of the mocks of their vendors as JSON.
+pub(crate) fn vendors(mocks: &str) -> Outcome {
+    let run =
+        Run::cargo("vendors").args(["test", "--package", "loggia-connect", "--test", "vendors", "--quiet"]);
+    match run.env("LOGGIA_VENDORS", mocks).finish() {
+        Ok(finished) => counted("cargo test vendors", &finished, libtest_counts(&finished.stdout)),
+        Err(message) => Outcome::failure(message),
+    }
+}
+
 /// Builds the programs that later stages start.
 pub(crate) fn release() -> Result<(), String> {
     let packages = PROGRAMS.iter().flat_map(|name| ["--package", name]);

@@ -19,6 +19,7 @@ mod postgres;
 mod real_servers;
 mod stages;
 mod tidy;
+mod vendors;
 
 use std::process::ExitCode;
 

@@ -44,6 +44,18 @@ pub(crate) fn real_servers() -> Result<(), String> {
     python_env(&real_servers_dir().join("redis"), &from.join("requirements-redis.txt"))
 }
 
+/// Installs the emulators and mocks of vendors from npm, and copies the scripts that start them.
+pub(crate) fn vendors() -> Result<(), String> {
+    let from = interop().join("vendors");
+    npm_ci(&from, &vendors_dir(), &[])?;
+    copy_folder(&from, &vendors_dir())
+}
+
+/// Returns the folder of the emulators and mocks of vendors.
+pub(crate) fn vendors_dir() -> PathBuf {
+    paths::work().join("vendors")
+}
+
 /// Returns the file `path` of a real server from npm.
 pub(crate) fn real_server_file(path: &str) -> PathBuf {
     real_servers_dir().join("npm/node_modules").join(path)

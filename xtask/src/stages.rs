@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::outcome::Outcome;
 use crate::{
     browser, cargo, conformance, features, instructions, interop, peers, postgres, real_servers, tidy,
+    vendors,
 };
 
 /// The need of a stage.
@@ -20,6 +21,8 @@ enum Need {
     Python,
     /// The real servers from npm and from Python's index.
     RealServers,
+    /// The emulators and mocks of vendors from npm.
+    Vendors,
     /// PostgreSQL, if it can be installed.
     Postgres,
     /// Chromium, if it can be installed.
@@ -104,6 +107,12 @@ const STAGES: &[Stage] = &[
         needs: &[Need::Release, Need::Npm, Need::RealServers],
         run: || real_servers::run(&[]),
     },
+    Stage {
+        name: "vendors",
+        about: "the direct backends of the connectors against emulators and mocks of their vendors",
+        needs: &[Need::Npm, Need::Vendors],
+        run: vendors::run,
+    },
 ];
 
 /// Runs `cargo xtask test`: the stages in `args`, or all of them.
@@ -179,6 +188,7 @@ fn prepare(need: Need) -> Result<(), String> {
         Need::Npm => ("installed the peers from npm", peers::npm()),
         Need::Python => ("installed the peers from Python's index", peers::python()),
         Need::RealServers => ("installed the real servers", peers::real_servers()),
+        Need::Vendors => ("installed the mocks of vendors", peers::vendors()),
         Need::Postgres => ("installed PostgreSQL", or_left_out(postgres::install())),
         Need::Chromium => ("installed Chromium", or_left_out(browser::install())),
     };
