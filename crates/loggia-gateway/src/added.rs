@@ -22,6 +22,8 @@ const CHARS: usize = 16;
 #[derive(Clone)]
 pub struct ConnectorDatabase {
     place: DatabasePlace,
+    /// Whether the environment names the database.
+    is_of_environment: bool,
 }
 
 #[derive(Clone)]
@@ -46,7 +48,9 @@ impl ConnectorDatabase {
             Some(url) => DatabasePlace::Url(loggia_auth::secret::Secret::new(url)),
             None => DatabasePlace::File(credentials.path()?.join(file_name(config))),
         };
-        Ok(ConnectorDatabase { place })
+        let is_of_environment =
+            matches!((location, &place), (VaultLocation::Environment, DatabasePlace::Url(_)));
+        Ok(ConnectorDatabase { place, is_of_environment })
     }
 
     /// Returns the added connectors, in the order in which they were added.
@@ -76,7 +80,11 @@ impl ConnectorDatabase {
             }
             DatabasePlace::Url(url) => url.expose().to_owned(),
         };
-        let database = Database::open(&url).await.map_err(GatewayError::configuration)?;
+        let failed = |error| GatewayError::Vault {
+            message: format!("the added connectors cannot be read: {error}"),
+            next_step: self.is_of_environment.then(|| "DATABASE_URL names the database".to_owned()),
+        };
+        let database = Database::open(&url).await.map_err(failed)?;
         Ok(AddedConnectors::new(database))
     }
 }

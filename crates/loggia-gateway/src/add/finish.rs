@@ -1,12 +1,14 @@
 //! The end of an addition: checks the answers, proves the connector, saves the credential and stores the definition, all or
 //! nothing.
 
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
 use loggia_auth::loopback::LoopbackUserAgent;
 use loggia_connect::config_file::Backend;
 use loggia_connect::manifest::{ConfigFieldType, ConnectorManifest, ConnectorValues};
 use loggia_connect::secret::Secret;
 use serde_json::{Map, Value};
-use std::sync::Mutex;
 use toml_edit::{Table, value};
 
 use super::answers::{AddAnswers, AddCredential};
@@ -26,8 +28,8 @@ const ACCOUNT: &str = "default";
 pub struct AddedReport {
     /// The name.
     pub name: String,
-    /// The place of its definition, for people.
-    pub place: String,
+    /// The configuration file that has it; `None` if it is among the added connectors.
+    pub file: Option<PathBuf>,
     /// The account whose credential was saved.
     pub account: Option<String>,
     /// Whether it was proved.
@@ -62,35 +64,36 @@ impl AddPlan {
             check_account_name(account)?;
         }
         let definition = section::definition(&self.name, self.section(&answers)?);
-        let prover = ConnectorCheck { name: &self.name, context, browser: Mutex::new(browser) };
-        let proof = match answers.is_checked {
-            true => Some(Box::pin(self.prove(&prover, &answers)).await?),
+        let check = ConnectorCheck { name: &self.name, context, browser: Mutex::new(browser) };
+        let result = match answers.is_checked {
+            true => Some(Box::pin(self.check(&check, &answers)).await?),
             false => None,
         };
-        let account = self.account(&answers, proof.as_ref());
+        let account = self.account(&answers, result.as_ref());
         self.store(&answers, account.as_deref(), &definition, place, context).await?;
-        let tools = proof.as_ref().map(|proof| proof.tools.as_slice()).unwrap_or_default();
+        let tools = result.as_ref().map(|result| result.tools.as_slice()).unwrap_or_default();
         Ok(AddedReport {
             name: self.name.clone(),
-            place: place.to_string(),
+            file: place.written_file().map(Path::to_owned),
             account,
-            is_checked: proof.is_some(),
+            is_checked: result.is_some(),
             tools: tools.iter().map(|tool| tool.name.clone()).collect(),
-            list_tokens: proof.is_some().then(|| list_tokens(tools.iter())).or(self.list_tokens),
+            list_tokens: result.is_some().then(|| list_tokens(tools.iter())).or(self.list_tokens),
             first_call: tools.iter().find(|tool| is_first_call(tool)).map(|tool| tool.name.clone()),
         })
     }
 
-    async fn prove(
+    /// Connects to the connector that the answers make, and asks its health.
+    pub(super) async fn check(
         &self,
-        prover: &ConnectorCheck<'_>,
+        check: &ConnectorCheck<'_>,
         answers: &AddAnswers,
     ) -> Result<CheckResult, AddError> {
         let credential = answers.credential.as_ref().map(current).transpose()?;
         match (&self.target, self.manifest_backend()) {
             (_, Some((manifest, backend))) => {
                 let values = values(manifest, &answers.config, credential)?;
-                prover.manifest(backend, &values).await
+                check.manifest(backend, &values).await
             }
             (PlanTarget::Backend(backend), _) => {
                 let mut backend = backend.clone();
@@ -104,7 +107,7 @@ impl AddPlan {
                     }
                     Backend::Remote(_) | Backend::Manifest(_) | Backend::Builtin(_) => {}
                 }
-                prover.backend(&backend, None, None).await
+                check.backend(&backend, None, None).await
             }
             (PlanTarget::Manifest { .. }, None) => {
                 Err(AddError::unusable(&self.title, "its backend is gone"))
@@ -161,9 +164,9 @@ impl AddPlan {
     }
 
     /// Returns the account to save the credential for.
-    fn account(&self, answers: &AddAnswers, proof: Option<&CheckResult>) -> Option<String> {
+    pub(super) fn account(&self, answers: &AddAnswers, result: Option<&CheckResult>) -> Option<String> {
         let Some(AddCredential::Saved(_)) = &answers.credential else { return None };
-        let told = proof.and_then(|proof| proof.account.clone());
+        let told = result.and_then(|result| result.account.clone());
         let told = told.filter(|name| check_account_name(name).is_ok());
         Some(answers.account.clone().or(told).unwrap_or_else(|| ACCOUNT.to_owned()))
     }

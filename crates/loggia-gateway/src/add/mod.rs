@@ -22,6 +22,7 @@
 //! # }
 //! ```
 
+mod account;
 mod answers;
 mod check;
 mod error;

@@ -47,6 +47,11 @@ impl AddPlace {
         self.file.as_deref()
     }
 
+    /// Returns the configuration file that is written; `None` for the database.
+    pub(super) fn written_file(&self) -> Option<&Path> {
+        self.file.as_deref().filter(|_| self.writes_file)
+    }
+
     /// Fails if there is a connector of this name in the file or the database.
     pub(super) async fn check_free(&self, name: &str) -> std::result::Result<(), AddError> {
         let mut taken: Vec<(String, String)> = Vec::new();
@@ -65,25 +70,16 @@ impl AddPlace {
 
     /// Stores a definition.
     pub(super) async fn store(&self, name: &str, definition: &str) -> std::result::Result<(), AddError> {
-        match (&self.file, self.writes_file) {
-            (Some(file), true) => {
+        match self.written_file() {
+            Some(file) => {
                 let import = Import::of_definition(definition).map_err(AddError::File)?;
                 import.add_to_file(file).map_err(AddError::File)
             }
-            _ => {
+            None => {
                 let opened = self.database.open().await?;
                 let added = opened.add(name, definition).await.map_err(GatewayError::configuration)?;
                 if added { Ok(()) } else { self.check_free(name).await }
             }
-        }
-    }
-}
-
-impl std::fmt::Display for AddPlace {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match (&self.file, self.writes_file) {
-            (Some(file), true) => file.display().fmt(f),
-            _ => f.write_str("the added connectors"),
         }
     }
 }

@@ -95,7 +95,7 @@ impl AddedReport {
     pub fn to_json(&self) -> Value {
         json!({
             "name": self.name,
-            "place": self.place,
+            "file": self.file.as_ref().map(|file| file.display().to_string()),
             "account": self.account,
             "isChecked": self.is_checked,
             "tools": self.tools,

@@ -1,0 +1,98 @@
+//! Further accounts of a connector that was added, and new credentials for accounts that it has.
+//!
+//! Invariant: a credential is saved after the system took it, unless the user wants no proof.
+
+use std::sync::Mutex;
+
+use loggia_connect::manifest::ManifestDirectory;
+use serde_json::{Map, Value};
+use toml_edit::{DocumentMut, Item};
+
+use super::answers::{AddAnswers, AddCredential};
+use super::check::ConnectorCheck;
+use super::error::AddError;
+use super::plan::AddPlan;
+use super::source::AddSource;
+use crate::connection::ConnectorContext;
+
+impl AddPlan {
+    /// Makes the plan of a connector that was added, with the answers that its definition has.
+    ///
+    /// # Errors
+    ///
+    /// [`AddError::Unusable`] if the connector takes no credential that a user enters.
+    pub async fn of_definition(
+        name: &str,
+        definition: &str,
+        directory: &ManifestDirectory,
+        context: &ConnectorContext,
+    ) -> Result<(AddPlan, AddAnswers), AddError> {
+        let refused = |reason: &str| AddError::unusable(format!("an account of {name}"), reason);
+        let document: DocumentMut =
+            definition.parse().map_err(|_| refused("its definition cannot be read"))?;
+        let section = document.get("connectors").and_then(|connectors| connectors.get(name));
+        let section = section.ok_or_else(|| refused("its definition cannot be read"))?;
+        let text = |key: &str| section.get(key).and_then(Item::as_str);
+        let (Some("manifest"), Some(manifest)) = (text("kind"), text("manifest")) else {
+            let reason = "only connectors with a manifest have accounts";
+            return Err(
+                refused(reason).next(format!("`loggia auth login {name}` signs in to a remote server"))
+            );
+        };
+        let source = AddSource::parse(manifest, directory, context.credentials()).await?;
+        let plan = AddPlan::new(source, Some(name), text("backend"))?;
+        let config = section.get("config").and_then(Item::as_table_like);
+        let config: Map<String, Value> = config
+            .into_iter()
+            .flat_map(|config| config.iter())
+            .filter_map(|(key, item)| Some((key.to_owned(), json_of(item.as_value()?))))
+            .collect();
+        if plan.credential.is_none() {
+            return Err(refused("it needs no credential"));
+        }
+        Ok((plan, AddAnswers { config, ..AddAnswers::default() }))
+    }
+
+    /// Proves the credential of the answers, and saves it for their account. Returns the name of the account: without one in
+    /// the answers it is the one that the system tells, or `default`.
+    ///
+    /// # Errors
+    ///
+    /// [`AddError`]; nothing was saved.
+    pub async fn save_account(
+        &self,
+        answers: &AddAnswers,
+        context: &ConnectorContext,
+    ) -> Result<String, AddError> {
+        let missing = self.missing(answers);
+        let Some(AddCredential::Saved(secret)) = answers.credential.as_ref().filter(|_| missing.is_empty())
+        else {
+            return Err(AddError::Missing(missing));
+        };
+        let check = ConnectorCheck { name: &self.name, context, browser: Mutex::new(None) };
+        let result = match answers.is_checked {
+            true => Some(Box::pin(self.check(&check, answers)).await?),
+            false => None,
+        };
+        let Some(account) = self.account(answers, result.as_ref()) else {
+            return Err(AddError::Missing(missing));
+        };
+        context.credentials().save_account(&self.name, &account, secret.clone()).await?;
+        Ok(account)
+    }
+}
+
+/// Returns a TOML value of a definition as JSON.
+fn json_of(value: &toml_edit::Value) -> Value {
+    match value {
+        toml_edit::Value::String(text) => Value::String(text.value().clone()),
+        toml_edit::Value::Integer(number) => (*number.value()).into(),
+        toml_edit::Value::Float(number) => (*number.value()).into(),
+        toml_edit::Value::Boolean(value) => (*value.value()).into(),
+        toml_edit::Value::Datetime(time) => Value::String(time.value().to_string()),
+        toml_edit::Value::Array(items) => items.iter().map(json_of).collect(),
+        toml_edit::Value::InlineTable(table) => {
+            Value::Object(table.iter().map(|(key, value)| (key.to_owned(), json_of(value))).collect())
+        }
+    }
+}
