@@ -8,6 +8,7 @@ use loggia_auth::error::AuthError;
 use loggia_auth::restricted_http::FetchError;
 use loggia_connect::redact::Redactor;
 use loggia_gateway::GatewayError;
+use loggia_gateway::add::AddError;
 
 use crate::text::indented;
 
@@ -158,6 +159,20 @@ impl From<GatewayError> for Failure {
         };
         let failure = match error {
             GatewayError::Mcp(error) => error.into(),
+            error => Failure::usage(error),
+        };
+        hint.into_iter().fold(failure, Failure::hint)
+    }
+}
+
+/// An error of `loggia add`: the connector, the sign-in or the line is at fault.
+impl From<AddError> for Failure {
+    fn from(error: AddError) -> Failure {
+        let hint = error.next_step();
+        let failure = match error {
+            AddError::Gateway(error) => error.into(),
+            AddError::SignIn { url, error } => Failure::authorization(error, &url),
+            AddError::SignInNeeded(_) | AddError::Unproven { .. } => Failure::new(Code::Connect, error),
             error => Failure::usage(error),
         };
         hint.into_iter().fold(failure, Failure::hint)

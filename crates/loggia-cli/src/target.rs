@@ -6,7 +6,9 @@ use std::sync::Arc;
 use loggia::client::{Child, Client, ClientBuilder, Negotiation};
 use loggia::model::Implementation;
 use loggia_connect::builtin::files::FilesOptions;
-use loggia_gateway::{ConnectorContext, Credentials, GatewayConfig, header};
+use loggia_gateway::{
+    ConnectorContext, ConnectorDatabase, Credentials, GatewayConfig, VaultLocation, header,
+};
 
 use crate::args::{ConnectArgs, EraArg, GlobalClientArgs};
 use crate::ask::Asking;
@@ -46,6 +48,13 @@ pub(crate) fn read_config(file: Option<&Path>, credentials: &Credentials) -> Out
     })
 }
 
+/// Reads the configuration as `loggia up` serves it: with the connectors that were added.
+pub(crate) async fn read_all(file: Option<&Path>, credentials: &Credentials) -> Outcome<GatewayConfig> {
+    let config = read_config(file, credentials)?;
+    let added = ConnectorDatabase::of(&VaultLocation::Environment, credentials, file)?.list().await?;
+    Ok(config.with_added(&added, credentials.redactor())?)
+}
+
 /// Returns what connectors are opened with: child processes run under a guard process of this program.
 pub(crate) fn connector_context(credentials: &Credentials) -> ConnectorContext {
     ConnectorContext::new(credentials.clone()).child_guard(crate::child_guard())
@@ -62,6 +71,7 @@ pub(crate) async fn connect(
     let builder = builder(&args.connect)?;
     // What is given on the line is what is meant.
     let given = args.connect.header.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+    let all = credentials;
     let credentials = if given { &credentials.without_any() } else { credentials };
     let shown = screen.clone();
     let builder = Asking::new(screen.clone(), args.no_input)
@@ -74,7 +84,7 @@ pub(crate) async fn connect(
         },
         Target::Command(words) => builder.connect(child(words, &args.connect)).await,
         Target::Connector(name) => {
-            let config = read_config(config, credentials)?;
+            let config = read_all(config, all).await?;
             match config.connect(name, builder, &connector_context(credentials)).await {
                 Some(connected) => connected,
                 None => return Err(no_connector(name, &config)),
@@ -116,6 +126,7 @@ pub(crate) fn no_connector(name: &str, config: &GatewayConfig) -> Failure {
     let place = match config.file() {
         Some(file) if names.is_empty() => format!("{} has no connector that is enabled", file.display()),
         Some(file) => format!("{} has the connectors: {names}", file.display()),
+        None if config.folder().is_none() => format!("the added connectors are: {names}"),
         None => format!("without a configuration file the only connector is: {names}"),
     };
     Failure::usage(format!("there is no connector {name:?}"))

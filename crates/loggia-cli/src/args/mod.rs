@@ -2,6 +2,7 @@
 
 mod auth;
 mod client;
+mod connectors;
 mod duration;
 mod import;
 mod status;
@@ -22,6 +23,10 @@ pub(crate) use client::{
     CallArgs, CompleteArgs, ConnectArgs, EraArg, GlobalClientArgs, InspectArgs, ListArgs, PromptArgs,
     ReadArgs,
 };
+pub(crate) use connectors::{
+    AccountsArgs, AccountsCommand, AddArgs, ConnectorArgs, ConnectorCommand, ConnectorsArgs,
+    ConnectorsCommand, CredentialArgs,
+};
 pub(crate) use import::ImportArgs;
 pub(crate) use status::StatusArgs;
 pub(crate) use up::UpArgs;
@@ -40,7 +45,7 @@ const ABOUT: &str = "Connect AI applications to other systems over the Model Con
 const AFTER_HELP: &str = "\
 Targets:
   https://…            the server at this URL
-  NAME                 a connector of the configuration file, or the built-in `files`
+  NAME                 a connector that was added or configured, or the built-in `files`
   -- COMMAND ARGS…     a command, started as a child process that serves on stdin and stdout
 
 Exit codes:
@@ -54,6 +59,7 @@ Exit codes:
 
 Examples:
   loggia up                                     serve this folder at http://127.0.0.1:4000/mcp
+  loggia add linear                             give it Linear, and a running gateway too
   loggia up --config team.toml --listen :8080   serve the connectors of a file
   loggia tools http://127.0.0.1:4000/mcp        list the tools of a server
   loggia call files search pattern=TODO         run a tool
@@ -99,6 +105,14 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Serve all connectors at one endpoint
     Up(UpArgs),
+    /// Add a connector: a name of the directory, a URL, a file or a package
+    Add(AddArgs),
+    /// List, search and change connectors
+    Connectors(ConnectorsArgs),
+    /// List, add and change accounts of connectors
+    Accounts(AccountsArgs),
+    /// Check a connector manifest, or print its JSON Schema
+    Connector(ConnectorArgs),
     /// Show the gateways on this machine: connectors, states, reasons, error output
     Status(StatusArgs),
     #[command(flatten)]

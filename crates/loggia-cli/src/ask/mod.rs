@@ -68,6 +68,16 @@ impl Asking {
     }
 }
 
+/// Asks the user for a line on the terminal.
+pub(crate) fn line(prompt: &str) -> Option<String> {
+    TerminalConsole.read(prompt)
+}
+
+/// Asks the user for a text that is not shown.
+pub(crate) fn secret(prompt: &str) -> Option<String> {
+    rpassword::prompt_password(anstream::adapter::strip_str(prompt)).ok()
+}
+
 /// A place to ask.
 trait Console {
     /// Shows a line.

@@ -13,7 +13,7 @@ use super::report::{self, json, outcome, show};
 use crate::args::{AuthArgs, AuthCommand, LoginArgs, OutputArg};
 use crate::exit::{Code, Failure, Outcome};
 use crate::out::{self, BAD, DIM, NAME, WARN};
-use crate::target::{self, Target, read_config};
+use crate::target::{self, Target, read_all};
 use crate::text::one_line;
 use loggia::transport::TerminationSignals;
 
@@ -37,7 +37,7 @@ pub(crate) async fn run(args: &AuthArgs, config: Option<&Path>, credentials: &Cr
 }
 
 async fn act(command: &AuthCommand, config: Option<&Path>, credentials: &Credentials) -> Outcome {
-    let url = |target: &str| url(target, config, credentials);
+    let url = async |target: &str| url(target, config, credentials).await;
     let report = |report: Result<CredentialReport, AuthError>, target: &str, output| {
         let report = report.map_err(|error| Failure::authorization(error, target))?;
         let report = report.redacted(credentials.redactor());
@@ -46,15 +46,17 @@ async fn act(command: &AuthCommand, config: Option<&Path>, credentials: &Credent
     match command {
         AuthCommand::Login(args) => Box::pin(login(args, config, credentials)).await,
         AuthCommand::Status { target: Some(target), output } => {
-            let state = report(credentials.report(&url(target)?).await, target, *output)?;
+            let state = report(credentials.report(&url(target).await?).await, target, *output)?;
             outcome(state, target)
         }
         AuthCommand::Status { target: None, output } => all(credentials, *output).await,
         AuthCommand::Refresh(at) => {
-            report(credentials.renew_and_report(&url(&at.target)?).await, &at.target, at.output).map(drop)
+            report(credentials.renew_and_report(&url(&at.target).await?).await, &at.target, at.output)
+                .map(drop)
         }
         AuthCommand::Logout(at) => {
-            report(credentials.sign_out_and_report(&url(&at.target)?).await, &at.target, at.output).map(drop)
+            report(credentials.sign_out_and_report(&url(&at.target).await?).await, &at.target, at.output)
+                .map(drop)
         }
         AuthCommand::Keys(args) => super::keys::run(args, config, credentials).await,
         AuthCommand::People(args) => super::people::run(args, config, credentials).await,
@@ -62,17 +64,21 @@ async fn act(command: &AuthCommand, config: Option<&Path>, credentials: &Credent
 }
 
 /// Returns the URL that a word on the line means.
-fn url(word: &str, config: Option<&Path>, credentials: &Credentials) -> Outcome<String> {
-    Ok(server(word, config, credentials)?.0)
+async fn url(word: &str, config: Option<&Path>, credentials: &Credentials) -> Outcome<String> {
+    Ok(server(word, config, credentials).await?.0)
 }
 
 /// Returns the URL that a word on the line means, and the issuer that its connector names.
-fn server(word: &str, config: Option<&Path>, credentials: &Credentials) -> Outcome<(String, Option<String>)> {
+async fn server(
+    word: &str,
+    config: Option<&Path>,
+    credentials: &Credentials,
+) -> Outcome<(String, Option<String>)> {
     let words = [word.to_owned()];
     match target::split(&words, &[])?.0 {
         Target::Url(url) => Ok((url.to_owned(), None)),
         Target::Connector(name) => {
-            let config = read_config(config, credentials)?;
+            let config = read_all(config, credentials).await?;
             let url = config.remote(name)?.ok_or_else(|| target::no_connector(name, &config))?;
             Ok((url, config.issuer(name)))
         }
@@ -142,7 +148,7 @@ fn cancelled() -> Failure {
 
 async fn login(args: &LoginArgs, config: Option<&Path>, credentials: &Credentials) -> Outcome {
     let target = &args.at.target;
-    let (url, issuer) = server(target, config, credentials)?;
+    let (url, issuer) = server(target, config, credentials).await?;
     let client = client(args).await?;
     let source = token_source(args, client.as_ref()).await?;
     let scopes = args.scope.iter().flat_map(|scope| scope.split_whitespace()).collect();
@@ -158,7 +164,7 @@ async fn login(args: &LoginArgs, config: Option<&Path>, credentials: &Credential
 }
 
 /// Lets the browser hear what came of the sign-in: the page is sent by a task that would end with the program.
-async fn goodbye() {
+pub(super) async fn goodbye() {
     let tasks = tokio::runtime::Handle::current().metrics();
     let over = async {
         while tasks.num_alive_tasks() > 0 {
@@ -183,7 +189,7 @@ async fn all(credentials: &Credentials, output: OutputArg) -> Outcome {
 }
 
 /// Returns the browser of the user, on this machine or on another.
-fn browser(no_browser: bool) -> LoopbackUserAgent {
+pub(super) fn browser(no_browser: bool) -> LoopbackUserAgent {
     // What else is on stdin is not ours to read.
     let reads = no_browser || std::io::stdin().is_terminal();
     let show = move |page: &url::Url| {
@@ -211,7 +217,7 @@ fn browser(no_browser: bool) -> LoopbackUserAgent {
 }
 
 /// The first line of stdin that says anything.
-fn pasted() -> Option<String> {
+pub(super) fn pasted() -> Option<String> {
     let mut input = std::io::stdin().lock().take(MAX_LINE);
     let mut line = String::new();
     while input.read_line(&mut line).ok()? > 0 {

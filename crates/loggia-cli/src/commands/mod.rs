@@ -1,8 +1,10 @@
 //! The commands.
 
+mod add;
 mod auth;
 mod call;
 mod complete;
+mod connectors;
 mod import;
 mod inspect;
 mod keys;
@@ -30,6 +32,10 @@ pub(crate) async fn run(args: Args, redactor: Redactor) -> Outcome {
     let credentials = &Credentials::new(args.credentials.clone(), args.allow_network.clone(), redactor);
     match &args.command {
         Command::Up(up) => up::run(up, config, credentials).await,
+        Command::Add(args) => add::run(args, config, credentials).await,
+        Command::Connectors(args) => connectors::run(args, config, credentials).await,
+        Command::Accounts(args) => connectors::accounts(args, config, credentials).await,
+        Command::Connector(args) => connectors::manifest(&args.command),
         Command::Status(args) => status::run(args),
         Command::Auth(auth) => auth::run(auth, config, credentials).await,
         Command::Client(command) => {

@@ -13,7 +13,7 @@ use crate::up::up_with;
 const SECRETS: [(&str, &str); 8] = [
     ("LOGGIA_MASTER_KEY", "s3cret-1"),
     ("LOGGIA_CLIENT_SECRET", "s3cret-2"),
-    ("DATABASE_URL", "postgres://ada:s3cret-3@127.0.0.1:1/team"),
+    ("DATABASE_URL", "sqlite:s3cret-3.db"),
     ("AWS_SECRET_ACCESS_KEY", "s3cret-4"),
     ("SSH_AUTH_SOCK", "/nowhere/s3cret-5"),
     ("NODE_OPTIONS", "--title=s3cret-6"),

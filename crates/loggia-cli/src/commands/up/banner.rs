@@ -198,7 +198,7 @@ pub(crate) fn served(config: &GatewayConfig) -> String {
         (None, Some((root, false))) => {
             format!("the folder {}, read-only (--write allows changes)", root.display())
         }
-        (None, None) => "nothing".to_owned(),
+        (None, None) => count(config.names().len(), "added connector"),
     }
 }
 

@@ -16,7 +16,7 @@ use loggia_gateway::{
 
 use crate::args::UpArgs;
 use crate::exit::{Code, Failure, Outcome};
-use crate::target::{connector_context, read_config};
+use crate::target::{connector_context, read_all, read_config};
 use banner::Banner;
 
 /// The longest wait of the hints for the connectors, so that the tools are shown first.
@@ -25,11 +25,18 @@ const FIRST_LOOK: Duration = Duration::from_secs(2);
 /// `loggia up`.
 pub(crate) async fn run(args: &UpArgs, file: Option<&Path>, credentials: &Credentials) -> Outcome {
     let config = config(args, file, credentials)?;
-    let (file, served) = (config.file().map(Path::to_owned), banner::served(&config));
+    // A folder that the line names is served alone.
+    let serves_added = args.root.is_none() && !args.write;
+    let served = match serves_added {
+        true => banner::served(&read_all(file, credentials).await?),
+        false => banner::served(&config),
+    };
+    let file = config.file().map(Path::to_owned);
     let builder = Gateway::builder(config)
         .connector_context(connector_context(credentials))
         .vault(VaultLocation::Environment)
         .state(StateFolder::of_user())
+        .serve_added(serves_added)
         .observer(TerminalObserver);
     if args.stdio {
         return serve_stdio(builder.build().await?, file).await;

@@ -1,0 +1,152 @@
+//! `loggia add`, `loggia connectors`, `loggia accounts` and `loggia connector`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+const ADD_HELP: &str = "\
+Sources:
+  NAME                    a connector of the directory (loggia connectors search)
+  https://…               an MCP server, or an OpenAPI description
+  ./openapi.yaml          an OpenAPI description; ./connector.toml: a connector manifest
+  npm:PACKAGE@VERSION     an MCP server of npm; pypi:PACKAGE==VERSION, oci:IMAGE
+
+The connector is tried before it is stored, and a `loggia up` that runs serves it at once.
+
+Examples:
+  loggia add linear
+  loggia add notion --backend api --credential env:NOTION_TOKEN
+  loggia add ./openapi.yaml --name shop --yes
+  loggia add npm:@acme/mcp@1.2.3 --set ACME_KEY=env:ACME_KEY";
+
+/// Arguments of `loggia add`.
+#[derive(Debug, Args)]
+#[command(after_help = ADD_HELP)]
+pub(crate) struct AddArgs {
+    /// Name, URL, file or package
+    pub(crate) source: String,
+
+    /// Another name for the connector
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+
+    /// Another backend of its manifest than the first that can be used
+    #[arg(long)]
+    pub(crate) backend: Option<String>,
+
+    /// Value that the connector needs; env:NAME reads it from an environment variable (may be repeated)
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) credential: CredentialArgs,
+
+    /// Write it into the configuration file, instead of the list of added connectors
+    #[arg(long)]
+    pub(crate) file: bool,
+
+    /// Ask nothing: what is missing is an error
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+
+    /// Print one JSON value for programs
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Options of a credential.
+#[derive(Debug, Args)]
+pub(crate) struct CredentialArgs {
+    /// API key or user:password; - reads it from stdin, env:NAME names the environment variable that has it
+    #[arg(long, value_name = "VALUE")]
+    pub(crate) credential: Option<String>,
+
+    /// Name of the account [default: the name that the system tells, or `default`]
+    #[arg(long)]
+    pub(crate) account: Option<String>,
+
+    /// Do not try the connector first
+    #[arg(long)]
+    pub(crate) no_check: bool,
+}
+
+/// Arguments of `loggia connectors`.
+#[derive(Debug, Args)]
+pub(crate) struct ConnectorsArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<ConnectorsCommand>,
+
+    /// Print one JSON value for programs
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+/// The subcommands of `loggia connectors`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConnectorsCommand {
+    /// List your connectors (default)
+    List,
+    /// Search the directory of connectors that can be added
+    Search {
+        /// Words; without any, all connectors are listed
+        words: Vec<String>,
+    },
+    /// Show what a connector would be able to do, and what it needs
+    Show {
+        /// Name, URL, file or package
+        source: String,
+    },
+    /// Serve an added connector again
+    Enable { name: String },
+    /// Serve an added connector no longer, and keep its settings
+    Disable { name: String },
+    /// Remove an added connector, with the credentials of its accounts
+    Remove { name: String },
+}
+
+/// Arguments of `loggia accounts`.
+#[derive(Debug, Args)]
+pub(crate) struct AccountsArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<AccountsCommand>,
+
+    /// Print one JSON value for programs
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+/// The subcommands of `loggia accounts`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AccountsCommand {
+    /// List the accounts of your connectors (default)
+    List { connector: Option<String> },
+    /// Add an account to a connector, or replace its credential
+    #[command(visible_alias = "reconnect")]
+    Add {
+        connector: String,
+        #[command(flatten)]
+        credential: CredentialArgs,
+    },
+    /// Rename an account
+    Rename { connector: String, account: String, new: String },
+    /// Use an account where a call names none
+    Default { connector: String, account: String },
+    /// Remove an account with its credential
+    Remove { connector: String, account: String },
+}
+
+/// Arguments of `loggia connector`.
+#[derive(Debug, Args)]
+pub(crate) struct ConnectorArgs {
+    #[command(subcommand)]
+    pub(crate) command: ConnectorCommand,
+}
+
+/// The subcommands of `loggia connector`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConnectorCommand {
+    /// Print the JSON Schema of connector manifests, for editors
+    Schema,
+    /// Check a connector manifest
+    Check { file: PathBuf },
+}

@@ -1,0 +1,243 @@
+//! `loggia add`, `loggia connectors`, `loggia accounts` and `loggia connector`.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::Stdio;
+
+use crate::program::{Run, command, run_in, shows};
+
+/// Starts an API that takes two keys, and returns its address. It answers until the test program ends.
+fn api() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("it is bound");
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let read = stream.try_clone().map(BufReader::new);
+            let lines = read.into_iter().flat_map(BufRead::lines).map_while(Result::ok);
+            let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+            let has = |text: &str| head.iter().any(|line| line.to_lowercase().contains(text));
+            let (status, body) = match (has("get /v1/pages"), has("key-ada"), has("key-bob")) {
+                (true, ..) => ("200 OK", r#"[{"title":"Soup"}]"#),
+                (_, true, _) => ("200 OK", r#"{"name":"Ada"}"#),
+                (_, _, true) => ("200 OK", r#"{"name":"Bob"}"#),
+                _ => ("401 Unauthorized", r#"{"message":"no such key"}"#),
+            };
+            let length = body.len();
+            // A client that went away needs no answer.
+            let _ = write!(
+                stream,
+                "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\
+                 connection: close\r\n\r\n{body}"
+            );
+        }
+    });
+    address
+}
+
+fn write(folder: &Path, name: &str, text: &str) {
+    std::fs::write(folder.join(name), text).expect("written");
+}
+
+/// Writes `shop.json`, a description of the API.
+fn description(folder: &Path) {
+    let text = format!(
+        r#"{{"openapi": "3.1.0", "info": {{"title": "Page Shop", "version": "1"}},
+            "servers": [{{"url": "http://{}/v1"}}],
+            "paths": {{"/pages": {{"get": {{"operationId": "listPages", "summary": "Lists the pages",
+            "responses": {{"200": {{"description": "", "content": {{"application/json": {{}}}}}}}}}}}}}}}}"#,
+        api()
+    );
+    write(folder, "shop.json", &text);
+}
+
+/// Writes `acme.toml`, a manifest of the API.
+fn manifest(folder: &Path) {
+    let text = format!(
+        r#"name = "acme"
+title = "Acme"
+version = "1.0.0"
+description = "Pages of an Acme workspace."
+[config.site]
+type = "string"
+title = "Site"
+required = true
+[[backends]]
+name = "api"
+kind = "openapi"
+base_url = "http://{}/v1"
+[backends.auth]
+class = "api_key"
+credential = {{ title = "Secret key", description = "Starts with key-.", pattern = "^key-" }}
+steps = [{{ text = "Create a key.", link = "https://acme.example/keys" }}]
+[backends.network]
+allow = ["127.0.0.1"]
+[backends.health]
+request = "GET /me"
+account = ".name"
+[[backends.tools]]
+name = "pages"
+description = "Lists the pages."
+class = "read"
+request = "GET /pages"
+"#,
+        api()
+    );
+    write(folder, "acme.toml", &text);
+}
+
+/// Runs the program with a line on stdin.
+fn run_with(folder: &Path, args: &[&str], line: &str) -> Run {
+    let mut child = command(folder, args).stdin(Stdio::piped()).spawn().expect("it starts");
+    child.stdin.take().expect("it is piped").write_all(line.as_bytes()).expect("written");
+    child.wait_with_output().expect("it runs").into()
+}
+
+#[test]
+fn a_description_becomes_tools_that_can_be_called_and_removed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    description(folder);
+    shows!("add_api", run_in(folder, &["add", "./shop.json", "--yes"]));
+    let call = run_in(folder, &["call", "page-shop", "list_pages"]);
+    assert!(call.code == Some(0) && call.stdout.contains("Soup"), "{call}");
+    shows!("add_api_again", run_in(folder, &["add", "./shop.json", "--yes"]));
+    let second = run_in(folder, &["add", "./shop.json", "--yes", "--name", "second", "--json"]);
+    let report: serde_json::Value = serde_json::from_str(&second.stdout).expect("JSON alone is on stdout");
+    assert_eq!((report["name"].as_str(), report["firstCall"].as_str()), (Some("second"), Some("list_pages")));
+
+    let off = run_in(folder, &["connectors", "disable", "second"]);
+    assert!(off.code == Some(0) && off.stdout.contains("second is off"), "{off}");
+    shows!("connectors_list", run_in(folder, &["connectors"]));
+    let none = run_in(folder, &["tools", "second"]);
+    assert!(none.code == Some(2) && none.stderr.contains("the added connectors are: page-shop"), "{none}");
+    let on = run_in(folder, &["connectors", "enable", "second"]);
+    assert!(on.code == Some(0) && run_in(folder, &["tools", "second"]).code == Some(0), "{on}");
+    for name in ["second", "page-shop"] {
+        let removed = run_in(folder, &["connectors", "remove", name]);
+        assert_eq!(removed.code, Some(0), "{removed}");
+    }
+    shows!("connectors_none", run_in(folder, &["connectors", "list"]));
+    shows!("connectors_remove_unknown", run_in(folder, &["connectors", "remove", "second"]));
+}
+
+#[test]
+fn a_manifest_asks_for_its_values_and_has_accounts() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    manifest(folder);
+    shows!("add_manifest_missing", run_in(folder, &["add", "acme.toml", "--yes"]));
+    let line = ["add", "acme.toml", "--yes", "--set", "site=docs", "--credential", "-"];
+    let refused = run_with(folder, &line, "key-eve\n");
+    assert!(refused.code == Some(3) && !refused.stderr.contains("key-eve"), "{refused}");
+    shows!("add_manifest_refused", refused);
+    shows!("add_manifest", run_with(folder, &line, "key-ada\n"));
+    let second = run_with(folder, &["accounts", "add", "acme", "--credential", "-"], "key-bob\n");
+    assert!(second.code == Some(0) && second.stdout.contains("acme: the account Bob is saved"), "{second}");
+    for line in
+        [&["accounts", "rename", "acme", "Ada", "work"] as &[&str], &["accounts", "default", "acme", "Bob"]]
+    {
+        let run = run_in(folder, line);
+        assert_eq!(run.code, Some(0), "{line:?}: {run}");
+    }
+    shows!("accounts_list", run_in(folder, &["accounts"]));
+    let json = run_in(folder, &["accounts", "--json"]).stdout;
+    assert!(json.contains(r#"{"connector":"acme","isDefault":true,"name":"Bob"}"#), "{json}");
+    shows!("accounts_connectors", run_in(folder, &["connectors"]));
+    let removed = run_in(folder, &["accounts", "remove", "acme", "Bob"]);
+    assert_eq!(removed.code, Some(0), "{removed}");
+    shows!("accounts_remove_unknown", run_in(folder, &["accounts", "remove", "acme", "Bob"]));
+    // The credentials go with the connector.
+    assert_eq!(run_in(folder, &["connectors", "remove", "acme"]).code, Some(0));
+    shows!("accounts_none", run_in(folder, &["accounts"]));
+}
+
+/// Each case: a line, the exit code and parts of the error.
+#[test]
+fn a_source_that_cannot_be_added_is_explained() {
+    let folder = tempfile::tempdir().expect("a folder");
+    description(folder.path());
+    for (line, code, parts) in [
+        (
+            &["add", "liner"] as &[&str],
+            2,
+            &["there is no connector \"liner\"", "did you mean linear?"] as &[&str],
+        ),
+        (&["add", "qqqqqqqq"], 2, &["`loggia connectors search WORDS`"]),
+        (&["add", "none.yaml"], 2, &["none.yaml cannot be added"]),
+        (&["add", "linear", "--backend", "none"], 2, &["it has no backend \"none\"; it has: remote, api"]),
+        (&["add", "shop.json", "--set", "a=b"], 2, &["--set a: there is no such value"]),
+        (&["add", "shop.json", "--set", "a"], 2, &["write KEY=VALUE"]),
+        (&["add", "shop.json", "--credential", "s3cret"], 2, &["--credential env:NAME names the variable"]),
+        (&["add", "shop.json", "--credential", "env:1"], 2, &["--credential: after env: stands"]),
+        (&["add", "shop.json", "--name", "日本"], 2, &["cannot name a connector"]),
+        (&["add", "http://127.0.0.1:1/mcp"], 3, &["it does not work, so it was not added", "--no-check"]),
+        (&["accounts", "add", "page-shop"], 2, &["there is no connector \"page-shop\": none was added"]),
+        (&["connectors", "show", "none.toml"], 2, &["none.toml cannot be added"]),
+    ] {
+        let run = run_in(folder.path(), line);
+        assert_eq!(run.code, Some(code), "{line:?}: {run}");
+        for part in parts {
+            assert!(run.stderr.contains(part) && !run.stderr.contains("s3cret"), "{line:?}: {run}");
+        }
+    }
+    let listed = run_in(folder.path(), &["connectors", "--json"]).stdout;
+    assert_eq!(listed, "{\"connectors\":[]}\n", "nothing was stored");
+}
+
+#[test]
+fn the_configuration_file_is_written_on_request_only() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    description(folder);
+    write(folder, "loggia.toml", "# mine\n[connectors.notes]\nkind = \"builtin\"\nname = \"files\" # here\n");
+    let added = run_in(folder, &["add", "shop.json", "--yes", "--file"]);
+    assert!(added.code == Some(0) && added.stdout.contains("page-shop is added to loggia.toml"), "{added}");
+    let text = std::fs::read_to_string(folder.join("loggia.toml")).expect("a file");
+    assert!(text.starts_with("# mine\n") && text.contains("# here\n\n[connectors.page-shop]\n"), "{text}");
+    shows!("connectors_of_file", run_in(folder, &["connectors"]));
+    for line in [&["connectors", "remove", "notes"] as &[&str], &["add", "shop.json", "--yes"]] {
+        let run = run_in(folder, line);
+        assert!(run.code == Some(2) && run.stderr.contains("loggia.toml"), "{line:?}: {run}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_running_gateway_serves_what_is_added_and_not_what_is_removed() {
+    use crate::program::run_until;
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    description(folder);
+    let up = crate::up::up(folder, &[]);
+    let added = run_in(folder, &["add", "shop.json", "--yes"]);
+    let says = format!("the running gateway serves it now: {}", up.url);
+    assert!(added.code == Some(0) && added.stdout.contains(&says), "{added}");
+    run_until(folder, &["tools", &up.url], |run| run.stdout.contains("page-shop_list_pages"));
+    let call = run_in(folder, &["call", &up.url, "page-shop_list_pages"]);
+    assert!(call.code == Some(0) && call.stdout.contains("Soup"), "{call}");
+    let listed = run_in(folder, &["connectors"]);
+    assert!(listed.stdout.starts_with("page-shop            up "), "{listed}");
+    assert_eq!(run_in(folder, &["connectors", "remove", "page-shop"]).code, Some(0));
+    run_until(folder, &["tools", &up.url], |run| !run.stdout.contains("page-shop_"));
+    up.stop();
+}
+
+#[test]
+fn the_directory_and_manifests_can_be_looked_at() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    manifest(folder);
+    write(folder, "bad.toml", "name = \"bad\"\ntitel = \"Bad\"\n");
+    shows!("connectors_search", run_in(folder, &["connectors", "search", "linear"]));
+    shows!("connectors_search_none", run_in(folder, &["connectors", "search", "zzzzzz"]));
+    shows!("connectors_show", run_in(folder, &["connectors", "show", "acme.toml"]));
+    shows!("connector_check", run_in(folder, &["connector", "check", "acme.toml"]));
+    shows!("connector_check_bad", run_in(folder, &["connector", "check", "bad.toml"]));
+    let schema = run_in(folder, &["connector", "schema"]).stdout;
+    let known = include_str!("../../../../connectors/connector.schema.json");
+    assert_eq!(schema.trim(), known.trim(), "the schema that the repository has");
+    let shown = run_in(folder, &["connectors", "show", "linear", "--json"]).stdout;
+    let shown: serde_json::Value = serde_json::from_str(&shown).expect("JSON");
+    assert_eq!((shown["name"].as_str(), shown["backend"]["kind"].as_str()), (Some("linear"), Some("remote")));
+}
