@@ -80,12 +80,7 @@ fn up(work: &Path, name: &str, host: &str, more: &str) -> Result<Value, String> 
 /// Returns the outcome, with a check for each line that the driver printed.
 fn outcome(finished: &Finished) -> Outcome {
     let mut outcome = Outcome::default();
-    let lines = finished.stdout.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    for line in lines {
-        let said = || line["detail"].as_str().unwrap_or_default().to_owned();
-        let result = if line["ok"] == true { Ok(()) } else { Err(said()) };
-        outcome.record(line["op"].as_str().unwrap_or_default(), result);
-    }
+    outcome.record_lines(&finished.stdout);
     if let Err(message) = finished.check() {
         outcome.fail(message);
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::command::{Finished, Run};
+use crate::command::{Finished, Run, tail};
 use crate::outcome::Outcome;
 use crate::postgres::{self, Cluster};
 use crate::{paths, peers};
@@ -86,7 +86,14 @@ pub(crate) fn vendors(mocks: &str) -> Outcome {
     let run =
         Run::cargo("vendors").args(["test", "--package", "loggia-connect", "--test", "vendors", "--quiet"]);
     match run.env("LOGGIA_VENDORS", mocks).finish() {
-        Ok(finished) => counted("cargo test vendors", &finished, libtest_counts(&finished.stdout)),
+        Ok(finished) => {
+            let mut outcome = counted("cargo test vendors", &finished, libtest_counts(&finished.stdout));
+            if outcome.failed > 0 {
+                // The tests write their reasons to the standard output.
+                outcome.failures.push(tail(&finished.stdout, 40));
+            }
+            outcome
+        }
         Err(message) => Outcome::failure(message),
     }
 }

@@ -3,6 +3,8 @@
 
 use std::process::ExitCode;
 
+use serde_json::Value;
+
 /// The result of a stage, or of several added together.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
@@ -45,6 +47,15 @@ impl Outcome {
         match result {
             Ok(()) => self.pass(),
             Err(message) => self.fail(format!("{name}: {message}")),
+        }
+    }
+
+    /// Counts a test for each line `{"op", "ok", "detail"}` that a driver printed.
+    pub(crate) fn record_lines(&mut self, lines: &str) {
+        for line in lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
+            let said = || line["detail"].as_str().unwrap_or_default().to_owned();
+            let result = if line["ok"] == true { Ok(()) } else { Err(said()) };
+            self.record(line["op"].as_str().unwrap_or_default(), result);
         }
     }
 

@@ -109,8 +109,8 @@ const STAGES: &[Stage] = &[
     },
     Stage {
         name: "vendors",
-        about: "the direct backends of the connectors against emulators and mocks of their vendors",
-        needs: &[Need::Npm, Need::Vendors],
+        about: "the connectors against emulators and mocks of their vendors, and an agent over two of them",
+        needs: &[Need::Release, Need::Npm, Need::Vendors],
         run: vendors::run,
     },
 ];
