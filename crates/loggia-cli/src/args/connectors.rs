@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 
 const ADD_HELP: &str = "\
 Sources:
@@ -149,4 +149,35 @@ pub(crate) enum ConnectorCommand {
     Schema,
     /// Check a connector manifest
     Check { file: PathBuf },
+    /// Print a connector manifest that is written from the description of an API
+    New(NewConnectorArgs),
+}
+
+/// Arguments of `loggia connector new`.
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("described").required(true).args(["from_openapi", "from_graphql"]))]
+pub(crate) struct NewConnectorArgs {
+    /// OpenAPI or Swagger description of a REST API: a file, or a URL
+    #[arg(long, value_name = "FILE|URL")]
+    pub(crate) from_openapi: Option<String>,
+
+    /// Schema of a GraphQL API, as SDL or as the result of an introspection query: a file, or a URL
+    #[arg(long, value_name = "FILE|URL", requires = "url", conflicts_with = "from_openapi")]
+    pub(crate) from_graphql: Option<String>,
+
+    /// URL of the API [default: the one of the description]
+    #[arg(long, value_name = "URL")]
+    pub(crate) url: Option<String>,
+
+    /// Name of a GraphQL API for people
+    #[arg(long, value_name = "TEXT", default_value = "API")]
+    pub(crate) title: String,
+
+    /// Levels of objects that GraphQL documents select
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub(crate) depth: usize,
+
+    /// Tool to write (may be repeated) [default: at most 15 that read and write the main objects]
+    #[arg(long = "tool", value_name = "NAME")]
+    pub(crate) tools: Vec<String>,
 }

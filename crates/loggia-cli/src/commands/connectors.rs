@@ -5,7 +5,7 @@ use std::path::Path;
 use loggia_connect::import::bounded_text;
 use loggia_connect::manifest::{ConnectorManifest, ManifestDirectory, ManifestEntry, schema};
 use loggia_gateway::add::AddPlan;
-use loggia_gateway::{ConnectorList, Credentials, SavedAccount, StateFolder};
+use loggia_gateway::{ConnectorList, Credentials, DescribedApi, SavedAccount, StateFolder, draft_manifest};
 use serde_json::{Value, json};
 
 use super::add::{credential_answers, fill, is_interactive, plan, shown};
@@ -119,7 +119,7 @@ pub(crate) async fn accounts(
 }
 
 /// `loggia connector`.
-pub(crate) fn manifest(command: &ConnectorCommand) -> Outcome {
+pub(crate) async fn manifest(command: &ConnectorCommand, credentials: &Credentials) -> Outcome {
     match command {
         ConnectorCommand::Schema => {
             let text = serde_json::to_string_pretty(&schema()).expect("a JSON value can be written");
@@ -131,6 +131,21 @@ pub(crate) fn manifest(command: &ConnectorCommand) -> Outcome {
             let text = text.map_err(|error| Failure::usage(format!("cannot read {name}: {error}")))?;
             let manifest = ConnectorManifest::parse(&text, &name).map_err(Failure::usage)?;
             done(&format!("{name}: the manifest of {} is right", manifest.title))
+        }
+        ConnectorCommand::New(args) => {
+            let described = match (&args.from_openapi, &args.from_graphql) {
+                (Some(description), _) => {
+                    DescribedApi::OpenApi { description, base_url: args.url.as_deref() }
+                }
+                (None, schema) => DescribedApi::GraphQl {
+                    schema: schema.as_deref().unwrap_or_default(),
+                    endpoint: args.url.as_deref().unwrap_or_default(),
+                    title: &args.title,
+                    depth: args.depth,
+                },
+            };
+            let tools: Vec<&str> = args.tools.iter().map(String::as_str).collect();
+            Ok(out::print(draft_manifest(described, &tools, credentials).await?)?)
         }
     }
 }
