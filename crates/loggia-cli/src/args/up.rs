@@ -6,7 +6,8 @@ use clap::Args;
 use loggia_auth::restricted_http::IpNetwork;
 
 const AFTER_HELP: &str = "\
-Without a configuration file, the built-in connector `files` serves this folder, read-only.
+Serves the connectors of the configuration file and those of `loggia add`. Without any, the built-in
+connector `files` serves this folder, read-only.
 
 Environment:
   DATABASE_URL          postgres://…: shared database of several replicas, for sign-ins and keys
@@ -17,7 +18,7 @@ Environment:
 
 Examples:
   loggia up
-  loggia up --root ~/notes --write
+  loggia up --root ~/notes --write              this folder alone
   loggia up --config team.toml
   loggia up --auth                              users sign in by a link that is printed here
   loggia up --listen 0.0.0.0:4000 --public-url https://mcp.example.com

@@ -103,7 +103,8 @@ pub(super) fn fill(plan: &AddPlan, answers: &mut AddAnswers) -> Outcome {
             out::note(format!("  {}. {} {NAME}{}{NAME:#}", n + 1, one_line(&step.text), one_line(link)));
         }
         let help = description.into_iter().chain((!choices.is_empty()).then(|| choices.join(", ")));
-        let help: String = help.map(|help| format!(" {DIM}({}){DIM:#}", one_line(&help))).collect();
+        let help: String =
+            help.map(|help| format!(" {DIM}({}){DIM:#}", one_line(help.trim_end_matches('.')))).collect();
         let prompt = format!("{}{help}: ", one_line(&title));
         let typed = if is_secret { ask::secret(&prompt) } else { ask::line(&prompt) };
         let typed = typed.ok_or_else(|| Failure::usage("nothing was added"))?;

@@ -55,7 +55,7 @@ pub struct AddPlan {
     pub(super) target: PlanTarget,
 }
 
-/// A means to reach a system.
+/// A backend of a source, for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlannedBackend {
     /// The name, for the option `--backend`.

@@ -132,7 +132,7 @@ async fn url_source(word: &str, url: Url, credentials: &Credentials) -> Result<S
     let fetched = tokio::time::timeout(LOOK_TIMEOUT, api::read_description(Path::new("."), word, &policy));
     let (text, from) = match fetched.await {
         Ok(Ok(fetched)) => fetched,
-        Ok(Err(error)) if is_description => return Err(AddError::unusable(word, error)),
+        Ok(Err(error)) if is_description => return Err(AddError::unusable(word, reason_of(error))),
         Err(_) if is_description => {
             return Err(AddError::unusable(word, "the server does not answer in time"));
         }
@@ -162,10 +162,18 @@ async fn file_source(path: &Path) -> Result<SourceKind, AddError> {
         return Ok(SourceKind::Manifest { reference, manifest: Box::new(manifest) });
     }
     let read = api::read_description(Path::new("."), &shown, &FetchPolicy::default()).await;
-    let (text, _) = read.map_err(|error| AddError::unusable(&shown, error))?;
+    let (text, _) = read.map_err(|error| AddError::unusable(&shown, reason_of(error)))?;
     let api = read_api(&shown, text.to_vec()).await?;
     let base_url = api.base_url().ok();
     Ok(SourceKind::Api { description: reference, api: Box::new(api), base_url })
+}
+
+/// Returns the reason of an error without the words that blame the configuration.
+fn reason_of(error: loggia::Error) -> String {
+    match error {
+        loggia::Error::Configuration(reason) => reason,
+        other => other.to_string(),
+    }
 }
 
 fn manifest_text(path: &Path) -> std::io::Result<String> {
