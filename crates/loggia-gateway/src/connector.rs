@@ -14,7 +14,7 @@ use loggia_connect::secret::Secret;
 use loggia_hub::{Connector, Opened};
 
 use crate::connection::{ConnectorContext, open_backend, open_folder};
-use crate::manifest_connector::ManifestConnector;
+use crate::manifest_connector::{ManifestConnector, ReadManifest};
 
 /// The name of the connector of a configuration without a file.
 pub(crate) const FOLDER: &str = "files";
@@ -78,7 +78,7 @@ pub(crate) fn connector(
         Backend::Stdio(_) => ("stdio", true),
         Backend::Remote(_) => ("remote", false),
         Backend::OpenApi(_) => ("openapi", false),
-        // A program in a manifest shares its channel, too; it is not known before the manifest is read.
+        // The manifest says it, if it can be read.
         Backend::Manifest(_) => ("manifest", true),
         Backend::Builtin(_) => ("builtin", false),
     };
@@ -90,14 +90,25 @@ pub(crate) fn connector(
         Backend::Stdio(stdio) => stdio.start_timeout,
         Backend::Remote(_) | Backend::OpenApi(_) | Backend::Manifest(_) | Backend::Builtin(_) => None,
     };
+    let manifest = manifest(&base, &from);
+    let described = manifest.clone().map(|manifest| (manifest, tools.clone()));
+    let (fingerprint, revision) = match &manifest {
+        None => (fingerprint, revision),
+        // Lists of another manifest are not shown, and connections with another one are not kept.
+        Some(manifest) => {
+            let version = manifest.as_ref().map_or_else(String::as_str, |manifest| manifest.digest());
+            (fingerprint + version, revision.map(|revision| revision + version))
+        }
+    };
     let from = Arc::new(from);
     let redactor = context.credentials().redactor().clone();
     let source = move |client: ClientBuilder| -> BoxFuture<'static, loggia::Result<Opened>> {
-        let (base, from, context) = (base.clone(), from.clone(), context.clone());
-        Box::pin(async move { open(&base, &from, client, &context).await })
+        let (base, from, manifest) = (base.clone(), from.clone(), manifest.clone());
+        let context = context.clone();
+        Box::pin(async move { open_with(&base, &from, manifest, client, &context).await })
     };
     let connector = Connector::new(name, source);
-    revision
+    let connector = revision
         .into_iter()
         .fold(connector, Connector::revision)
         .kind(kind)
@@ -108,7 +119,25 @@ pub(crate) fn connector(
         .start_timeout(start_timeout)
         .fingerprint(fingerprint)
         .shows(move |tool| tools.allows(tool))
-        .redact(move |text| redactor.redact(text).into_owned())
+        .redact(move |text| redactor.redact(text).into_owned());
+    match described {
+        Some((Ok(manifest), tools)) => manifest.describe(connector, timeout, tools),
+        Some((Err(_), _)) | None => connector,
+    }
+}
+
+/// Reads the manifest of an entry of the configuration; `None` if it has no manifest.
+fn manifest(base: &Path, from: &config_file::Connector) -> Option<ReadManifest> {
+    let Backend::Manifest(_) = &from.backend else { return None };
+    let read = match resolved(from) {
+        Ok(Backend::Manifest(used)) => ManifestConnector::read(base, &from.name, used).map(Arc::new),
+        Ok(_) => return None,
+        Err(error) => Err(error),
+    };
+    Some(read.map_err(|error| match error {
+        Error::Configuration(reason) => reason,
+        other => other.to_string(),
+    }))
 }
 
 /// Opens a connection to the connector of an entry of the configuration.
@@ -118,12 +147,20 @@ pub(crate) async fn open(
     client: ClientBuilder,
     context: &ConnectorContext,
 ) -> loggia::Result<Opened> {
+    open_with(base, from, manifest(base, from), client, context).await
+}
+
+async fn open_with(
+    base: &Path,
+    from: &config_file::Connector,
+    manifest: Option<ReadManifest>,
+    client: ClientBuilder,
+    context: &ConnectorContext,
+) -> loggia::Result<Opened> {
     let client = from.protocol.into_iter().fold(client, ClientBuilder::version);
-    let opened = match resolved(from)? {
-        Backend::Manifest(used) => {
-            ManifestConnector::read(base, &from.name, used)?.open(base, client, context).await
-        }
-        backend => open_backend(base, backend, client, context).await,
+    let opened = match manifest {
+        Some(manifest) => manifest.map_err(Error::Configuration)?.open(base, client, context).await,
+        None => open_backend(base, resolved(from)?, client, context).await,
     };
     opened.map_err(|error| signing_in(error, &from.name))
 }

@@ -47,6 +47,7 @@ mod hub_limits;
 pub mod log;
 mod manifest_connector;
 mod manifest_draft;
+mod manifest_tools;
 mod observer;
 mod options;
 mod port_holder;

@@ -1,32 +1,40 @@
 //! Connectors that a manifest describes: the manifest is found, its values are filled in, and its backend is opened.
 //!
-//! Invariant: the manifest is read again each time that a connection is opened, and an error names the value that is
-//! missing and never quotes one.
+//! Invariant: the manifest is read when the connector is made, so that its kind, its tools and its revision are of one text.
+//! An error names the value that is missing and never quotes one.
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use loggia::Error;
 use loggia::client::ClientBuilder;
-use loggia_connect::config_file::{ConfigValue, ManifestUse};
+use loggia_auth::jose::sha256;
+use loggia_connect::config_file::{ConfigValue, ManifestUse, ToolFilter};
 use loggia_connect::direct::{AccountApis, ManifestApi};
 use loggia_connect::manifest::{
-    ConnectorManifest, ConnectorValues, ManifestBackend, ManifestDirectory, ManifestTransport,
-    ResolvedBackend,
+    ConnectorManifest, ConnectorValues, ManifestBackend, ManifestBackendKind, ManifestTransport,
+    ResolvedBackend, embedded,
 };
 use loggia_connect::secret::Secret;
-use loggia_hub::Opened;
+use loggia_hub::{Connector, Opened};
 use serde_json::{Map, Value};
 
 use crate::api::RestrictedSender;
 use crate::connection::{ConnectorContext, open_backend};
+use crate::manifest_tools::ManifestTools;
 
 /// A connector that a manifest describes.
 pub(crate) struct ManifestConnector {
     name: String,
     manifest: ConnectorManifest,
+    /// A digest of the manifest's text.
+    digest: String,
     used: ManifestUse<Secret>,
 }
+
+/// A manifest as it was read, or the reason why it cannot be used.
+pub(crate) type ReadManifest = Result<Arc<ManifestConnector>, String>;
 
 impl ManifestConnector {
     /// Finds and reads the manifest; a relative path starts in `base`.
@@ -39,8 +47,40 @@ impl ManifestConnector {
         name: &str,
         used: ManifestUse<Secret>,
     ) -> loggia::Result<ManifestConnector> {
-        let manifest = find(base, &used.manifest).map_err(Error::Configuration)?;
-        Ok(ManifestConnector { name: name.to_owned(), manifest, used })
+        let (manifest, digest) = find(base, &used.manifest).map_err(Error::Configuration)?;
+        Ok(ManifestConnector { name: name.to_owned(), manifest, digest, used })
+    }
+
+    /// Returns a digest of the manifest's text.
+    pub(crate) fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// Sets the settings that only the manifest has: the kind, and the tools. A connector with wrong values is not changed: it
+    /// cannot be opened.
+    /// `timeout` and `filter` are those of the configuration.
+    pub(crate) fn describe(
+        &self,
+        connector: Connector,
+        timeout: Option<Duration>,
+        filter: ToolFilter,
+    ) -> Connector {
+        let Ok((backend, tools)) = self.tools() else { return connector };
+        let kind = backend.kind();
+        let is_program = kind == ManifestBackendKind::Stdio;
+        let connector = connector.kind(kind.as_str()).shared_channel(is_program).starts_process(is_program);
+        // A direct backend bounds its own requests.
+        let limit = backend.limits.timeout.filter(|_| !kind.is_direct());
+        tools.expose(connector.timeout(timeout.or(limit)), filter)
+    }
+
+    fn tools(&self) -> loggia::Result<(&ManifestBackend, ManifestTools)> {
+        let backend = self.backend()?;
+        let values = self.values(self.used.credential.clone())?;
+        let tools = ManifestTools::of(backend, &values).map_err(|missing| {
+            self.wrong(&format_args!("{missing}: settings of tools need it in the configuration"))
+        })?;
+        Ok((backend, tools))
     }
 
     /// Opens a connection.
@@ -49,7 +89,7 @@ impl ManifestConnector {
     ///
     /// [`Error::Configuration`] if a value is missing or wrong, and the errors of connections.
     pub(crate) async fn open(
-        self,
+        &self,
         base: &Path,
         client: ClientBuilder,
         context: &ConnectorContext,
@@ -57,6 +97,8 @@ impl ManifestConnector {
         let backend = self.backend()?;
         let accounts = self.accounts(context).await?;
         let (_, values) = &accounts[0];
+        // Without its settings, a tool would take other arguments, or be called although it is off.
+        self.tools()?;
         let resolved = backend.resolve(values).map_err(|error| self.wrong(&error))?;
         match resolved {
             ResolvedBackend::Configured(configured) => open_backend(base, configured, client, context).await,
@@ -146,18 +188,20 @@ impl ManifestConnector {
     }
 }
 
-/// Finds a manifest: a file if `name` is a path, otherwise an entry of the directory.
-fn find(base: &Path, name: &str) -> Result<ConnectorManifest, String> {
+/// Finds a manifest and a digest of its text: a file if `name` is a path, otherwise an entry of the directory.
+fn find(base: &Path, name: &str) -> Result<(ConnectorManifest, String), String> {
+    let parsed = |text: &str, file: &str| {
+        let manifest = ConnectorManifest::parse(text, file).map_err(|error| error.to_string())?;
+        Ok((manifest, sha256(text.as_bytes())))
+    };
     if name.ends_with(".toml") {
         let path = base.join(name);
         let text = std::fs::read_to_string(&path)
             .map_err(|error| format!("the manifest {} cannot be read: {error}", path.display()))?;
-        return ConnectorManifest::parse(&text, &path.display().to_string())
-            .map_err(|error| error.to_string());
+        return parsed(&text, &path.display().to_string());
     }
-    let directory = ManifestDirectory::embedded();
-    match directory.get(name) {
-        Some(entry) => entry.manifest().map_err(|error| error.to_string()),
+    match embedded().find(|(known, _)| *known == name) {
+        Some((_, text)) => parsed(text, &format!("{name}.toml")),
         None => Err(format!("there is no manifest {name:?}; `loggia connectors search` lists them")),
     }
 }

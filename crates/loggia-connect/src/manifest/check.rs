@@ -171,11 +171,16 @@ impl BackendCheck<'_> {
         if tables.len() != self.backend.tools.len() {
             return;
         }
-        let mut names = HashSet::new();
+        let (mut names, mut own_names) = (HashSet::new(), HashSet::new());
         for (tool, table) in self.backend.tools.iter().zip(&tables) {
+            let is_of_server = !self.backend.kind().is_direct();
             if !names.insert(tool.name.as_str()) {
                 let message = format!("two tools have the name '{}'; give one of them another", tool.name);
                 problems.add::<()>(&table.span_of("name"), message);
+            } else if is_of_server && !own_names.insert(tool.from.as_str()) {
+                let key = if table.has("from") { "from" } else { "name" };
+                let message = format!("the server's tool '{}' has an entry already", tool.from);
+                problems.add::<()>(&table.span_of(key), message);
             }
             for key in ["fixed", "defaults"] {
                 for (_, value) in table.entries(key) {

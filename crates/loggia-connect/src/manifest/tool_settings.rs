@@ -95,8 +95,14 @@ impl ToolSettings {
         tool
     }
 
-    fn changes_arguments(&self) -> bool {
+    /// Returns whether the server gets other arguments than the caller's.
+    pub fn changes_arguments(&self) -> bool {
         !(self.fixed.is_empty() && self.rename.is_empty() && self.defaults.is_empty())
+    }
+
+    /// Returns whether results are shaped.
+    pub fn changes_result(&self) -> bool {
+        self.result.is_some()
     }
 
     /// Returns the caller's name of an argument.

@@ -4,6 +4,7 @@ mod add;
 mod apis;
 mod browser;
 mod errors;
+mod manifest_tools;
 mod manifests;
 mod nested;
 mod protected;

@@ -227,3 +227,30 @@ async fn rules_for_resources_hold_for_added_connectors() {
     }
     gateway.stop().await.expect("stopped");
 }
+
+/// The manifest is read when a connector is made, so another text of it is another connector.
+#[tokio::test(flavor = "multi_thread")]
+async fn another_text_of_a_manifest_is_applied() {
+    let world = World::new();
+    let write_manifest = |title: &str| {
+        let text = format!(
+            "name = \"acme\"\ntitle = \"Acme\"\nversion = \"1.0.0\"\ndescription = \"Files.\"\n[[backends]]\n\
+             kind = \"builtin\"\nbuiltin = \"files\"\n[[backends.tools]]\nname = \"read\"\ntitle = \"{title}\"\n"
+        );
+        std::fs::write(world.path().join("acme.toml"), text).expect("written");
+    };
+    let section = "[connectors.acme]\nkind = \"manifest\"\nmanifest = \"acme.toml\"\n";
+    write_manifest("Read");
+    let (server, mut reports) = start(&world, section).await;
+    let client = Client::builder().cache(false).connect(server.url()).await.expect("connected");
+    let title = async || {
+        let tools = client.list_all_tools().await.expect("a list");
+        tools.into_iter().find(|tool| tool.name == "acme_read").expect("listed").title
+    };
+    assert_eq!(title().await.as_deref(), Some("Read"));
+    write_manifest("Open");
+    write(&world, &format!("# changed\n{section}"));
+    assert_eq!(report(&world, &mut reports).await, "loggia.toml changed; changed: acme");
+    assert_eq!(title().await.as_deref(), Some("Open"));
+    server.stop().await.expect("stopped");
+}

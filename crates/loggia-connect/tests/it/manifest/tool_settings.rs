@@ -116,3 +116,11 @@ fn results_are_shaped() {
         assert_eq!(shown, expected, "{rest}");
     }
 }
+
+#[test]
+fn a_tool_of_a_server_has_one_entry() {
+    let text = "name = \"acme\"\ntitle = \"Acme\"\nversion = \"1.0.0\"\ndescription = \"D.\"\n[[backends]]\nkind = \"remote\"\n\
+                url = \"https://a.example\"\n[[backends.tools]]\nname = \"a\"\nfrom = \"x\"\n[[backends.tools]]\nname = \"b\"\nfrom = \"x\"\n";
+    let error = ConnectorManifest::parse(text, "acme.toml").unwrap_err();
+    assert_eq!(error.to_string(), "acme.toml:13:8: the server's tool 'x' has an entry already");
+}

@@ -1,0 +1,117 @@
+//! The tools of a manifest's backend, as transforms of the hub: the settings of a server's tools, and the question before
+//! each call. The module is separate from the manifest, which is data, and from the hub, which knows no manifests.
+//!
+//! Invariant: a tool that is not enabled is neither listed nor called; a tool without settings is not changed.
+
+use std::collections::BTreeMap;
+
+use loggia::model::{CallToolResult, JsonObject, Tool};
+use loggia_connect::config_file::ToolFilter;
+use loggia_connect::manifest::{ConnectorValues, ManifestBackend, MissingValue, ToolSettings};
+use loggia_hub::{Connector, ToolTransform};
+
+/// The tools of a backend.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ManifestTools {
+    /// The settings of the tools of an MCP server, in the order of the manifest.
+    settings: Vec<ToolSettings>,
+    /// The tools of a direct backend whose user is asked before each call.
+    confirmed: Vec<String>,
+}
+
+/// The transform of a tool of an MCP server.
+struct SettingsTransform(ToolSettings);
+
+/// The transform of a tool that is not changed, but whose user is asked before each call.
+struct ConfirmationTransform;
+
+impl ManifestTools {
+    /// Returns the tools of a backend, with the values of its user.
+    pub(crate) fn of(
+        backend: &ManifestBackend,
+        values: &ConnectorValues,
+    ) -> Result<ManifestTools, MissingValue> {
+        let is_direct = backend.kind().is_direct();
+        let confirmed = backend.tools.iter().filter(|tool| is_direct && tool.needs_confirmation);
+        Ok(ManifestTools {
+            settings: backend.tool_settings(values)?,
+            confirmed: confirmed.map(|tool| tool.name.clone()).collect(),
+        })
+    }
+
+    /// Exposes the tools of `connector` with these settings. `filter` has the names that clients see, without the prefix.
+    pub(crate) fn expose(self, connector: Connector, filter: ToolFilter) -> Connector {
+        let shown: BTreeMap<String, Option<String>> = self
+            .settings
+            .iter()
+            .map(|tool| (tool.from.clone(), tool.is_enabled.then(|| tool.name.clone())))
+            .collect();
+        let connector = connector.shows(move |own| match shown.get(own) {
+            Some(Some(name)) => filter.allows(name),
+            Some(None) => false,
+            None => filter.allows(own),
+        });
+        let confirmed = self.confirmed.into_iter();
+        let connector = confirmed
+            .fold(connector, |connector, name| connector.transform_tool(name, ConfirmationTransform));
+        self.settings.into_iter().filter(|tool| tool.is_enabled).fold(connector, |connector, tool| {
+            let connector = match tool.name == tool.from {
+                true => connector,
+                false => connector.rename_tool(tool.from.clone(), tool.name.clone()),
+            };
+            connector.transform_tool(tool.from.clone(), SettingsTransform(tool))
+        })
+    }
+}
+
+impl ToolTransform for SettingsTransform {
+    fn definition(&self, tool: &Tool) -> Tool {
+        self.0.definition(tool)
+    }
+
+    fn changes_arguments(&self) -> bool {
+        self.0.changes_arguments()
+    }
+
+    fn arguments(&self, given: &JsonObject) -> Result<JsonObject, String> {
+        self.0.arguments(given)
+    }
+
+    fn changes_result(&self) -> bool {
+        self.0.changes_result()
+    }
+
+    fn result(&self, result: CallToolResult) -> CallToolResult {
+        self.0.result(result)
+    }
+
+    fn needs_confirmation(&self) -> bool {
+        self.0.needs_confirmation
+    }
+}
+
+impl ToolTransform for ConfirmationTransform {
+    fn definition(&self, tool: &Tool) -> Tool {
+        tool.clone()
+    }
+
+    fn changes_arguments(&self) -> bool {
+        false
+    }
+
+    fn arguments(&self, given: &JsonObject) -> Result<JsonObject, String> {
+        Ok(given.clone())
+    }
+
+    fn changes_result(&self) -> bool {
+        false
+    }
+
+    fn result(&self, result: CallToolResult) -> CallToolResult {
+        result
+    }
+
+    fn needs_confirmation(&self) -> bool {
+        true
+    }
+}
