@@ -1,7 +1,7 @@
 //! The question before a call of a tool that the user has to allow.
 //!
 //! The question is a form without fields, which the client shows. A client that answers for its user, or that makes up a
-//! later round, is not stopped: it could as well answer any question by itself. The question protects the user from the
+//! later round, is not stopped: it could as well answer any question. The question protects the user from the
 //! model, not from the client.
 //!
 //! Invariant: without the user's agreement, nothing is sent to the connector.
