@@ -82,9 +82,10 @@ pub(crate) fn sign_in() -> Outcome {
 }
 
 /// Runs the tests of the direct backends, with the URLs of the mocks of their vendors as JSON.
-pub(crate) fn vendors(mocks: &str) -> Outcome {
-    let run =
-        Run::cargo("vendors").args(["test", "--package", "loggia-connect", "--test", "vendors", "--quiet"]);
+/// `filter` is a part of the names of the tests to run.
+pub(crate) fn vendors(mocks: &str, filter: Option<&str>) -> Outcome {
+    let args = ["test", "--package", "loggia-connect", "--test", "vendors", "--quiet", "--"];
+    let run = Run::cargo("vendors").args(args).args(filter);
     match run.env("LOGGIA_VENDORS", mocks).finish() {
         Ok(finished) => {
             let mut outcome = counted("cargo test vendors", &finished, libtest_counts(&finished.stdout));

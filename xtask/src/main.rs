@@ -41,6 +41,8 @@ Usage: cargo xtask COMMAND
   five [--built]                      five servers behind one `loggia up`, for three clients at once
   servers [--filter SERVER] [--built] real servers, whose lists and results are compared with and without
                                       `loggia up`, byte by byte
+  vendors [--filter TEST] [--built]   the connectors against mocks of their vendors; with --filter only the tests of
+                                      backends whose name contains the text, without the agent
   bench [--quick] [--only ROWS] [--no-peers]
                                       what a call costs, beside the least it could cost and what it costs others
 ";
@@ -68,6 +70,7 @@ fn dispatch(command: &str, args: &[String]) -> Result<Outcome, String> {
         "browser" => stages::with_needs("browser", args, |_| browser::run()),
         "five" => stages::with_needs("five", args, |_| interop::five()),
         "servers" => stages::with_needs("servers", args, real_servers::run),
+        "vendors" => stages::with_needs("vendors", args, vendors::run),
         "bench" => bench::run(args),
         "conformance" => stages::with_needs("conformance", args, conformance::run),
         "tidy" if args.iter().any(|arg| arg == "--report") => {

@@ -111,7 +111,7 @@ const STAGES: &[Stage] = &[
         name: "vendors",
         about: "the connectors against emulators and mocks of their vendors, and an agent over two of them",
         needs: &[Need::Release, Need::Npm, Need::Vendors],
-        run: vendors::run,
+        run: || vendors::run(&[]),
     },
 ];
 

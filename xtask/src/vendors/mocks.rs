@@ -11,7 +11,8 @@ use serde_json::{Map, Value, json};
 use crate::command::{Daemon, Run, free_port};
 use crate::{paths, peers};
 
-const START_LIMIT: Duration = Duration::from_secs(60);
+/// The large descriptions take Prism half a minute of computing time.
+const START_LIMIT: Duration = Duration::from_secs(180);
 /// The vendors that `emulate` has.
 const EMULATED: &[&str] = &["github", "google", "linear", "slack", "stripe"];
 /// The mocks of Prism, and the description of each.
