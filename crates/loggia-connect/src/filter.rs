@@ -5,6 +5,7 @@
 //! the input are.
 
 mod instrument;
+mod json_text;
 mod meter;
 #[cfg(test)]
 mod tests;
@@ -132,8 +133,8 @@ impl JsonFilter {
                 limits.input
             )));
         }
-        // The decoder of the wire bounds the depth, which jaq's does not.
         let json = RawJson::parse(input.to_vec()).map_err(|error| FilterError::Input(error.to_string()))?;
+        json_text::check_json(json.as_bytes()).map_err(FilterError::Input)?;
         let input = jaq_json::read::parse_single(json.as_bytes())
             .map_err(|error| FilterError::Input(error.to_string()))?;
         let meter = Meter::new(limits.steps);

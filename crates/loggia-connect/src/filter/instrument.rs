@@ -23,6 +23,10 @@ pub(super) const MULTIPLY: &str = "loggia_multiply";
 pub(super) const SUBTRACT: &str = "loggia_subtract";
 /// The native filter that counts as many steps as comparing its input with its argument may take.
 pub(super) const CHARGE: &str = "loggia_charge";
+/// The native filter that refuses a text which the JSON reader of jaq, that has no bounds, must not get.
+pub(super) const GUARD: &str = "loggia_guard";
+/// The function that reads JSON. Others of the library call it.
+const READER: &str = "fromjson";
 /// The variable that holds the argument of a charged function.
 const ARGUMENT: &str = "$loggia_argument";
 /// Functions, of the library too, that compare each part of their input with each part of their first argument.
@@ -334,6 +338,11 @@ fn single(index: Term<&str>) -> Term<&str> {
 }
 
 fn call<'s>(name: &'s str, mut args: Vec<Term<&'s str>>) -> Term<&'s str> {
+    if name == READER {
+        let guard = Box::new(Term::Call(GUARD, Vec::new()));
+        let guarded = Term::BinOp(guard, BinaryOp::Pipe(None), Box::new(Term::Call(name, args)));
+        return then(guarded, TICK);
+    }
     if !CHARGED.contains(&name) || args.is_empty() {
         return then(Term::Call(name, args), TICK);
     }

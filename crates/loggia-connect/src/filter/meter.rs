@@ -1,7 +1,7 @@
 //! The meter of a run: it counts steps and stops the filter, and no `try` of the filter can catch that.
 //!
-//! Invariant: a value that is built has at most [`MOST_PARTS`] parts, [`MOST_DEPTH`] levels and [`MOST_BYTES`] bytes in
-//! one string.
+//! Invariant: a value that is built has at most [`MOST_PARTS`] parts, [`MOST_DEPTH`] levels, [`MOST_BYTES`] bytes in one
+//! string and [`MOST_BITS`] bits in one number.
 
 use std::cell::Cell;
 use std::fmt::{self, Write};
@@ -9,13 +9,16 @@ use std::fmt::{self, Write};
 use jaq_core::box_iter::box_once;
 use jaq_core::native::{Fun, bome, v};
 use jaq_core::{Ctx, DataT, Exn, Filter, Lut, Native, ValX};
-use jaq_json::Val;
+use jaq_json::{Num, Val};
 
-use super::instrument::{CHARGE, MULTIPLY, SUBTRACT, TICK, WEIGH};
+use super::instrument::{CHARGE, GUARD, MULTIPLY, SUBTRACT, TICK, WEIGH};
+use super::json_text;
 
 const MOST_PARTS: u64 = 2_000_000;
 const MOST_DEPTH: usize = 128;
 const MOST_BYTES: usize = 16 << 20;
+/// Integers of jaq have no bound of their own, and products of long ones take long.
+const MOST_BITS: u64 = 4096;
 /// Bytes of a string that count as one step.
 const BYTES_A_STEP: usize = 64;
 
@@ -97,7 +100,19 @@ pub(super) fn funs() -> impl Iterator<Item = Fun<MeterData>> {
         let argument = cv.0.pop_var();
         box_once(charge(&cv.0, &cv.1, &argument).map(|()| cv.1))
     });
+    let guard = Native::<MeterData>::new(|cv| match &cv.1 {
+        Val::TStr(text) | Val::BStr(text) => {
+            let steps = 1 + (text.len() / BYTES_A_STEP) as u64;
+            match (cv.0.data().meter.take(steps), json_text::check(text)) {
+                (None, _) => box_once(Err(Exn::halt(1))),
+                (_, Err(reason)) => bome(Err(jaq_json::Error::str(reason))),
+                (_, Ok(())) => box_once(Ok(cv.1)),
+            }
+        }
+        _ => box_once(Ok(cv.1)),
+    });
     [
+        (GUARD, v(0), guard),
         (TICK, v(0), tick),
         (WEIGH, v(0), weigh),
         (MULTIPLY, v(2), multiply),
@@ -112,6 +127,7 @@ fn ticked<'a>(ctx: &Ctx<'a, MeterData>, value: Val) -> ValX<'a, Val> {
         Val::TStr(text) | Val::BStr(text) => text.len() <= MOST_BYTES,
         Val::Arr(items) => items.len() as u64 <= MOST_PARTS,
         Val::Obj(entries) => entries.len() as u64 <= MOST_PARTS,
+        Val::Num(Num::BigInt(number)) => number.bits() <= MOST_BITS,
         _ => true,
     };
     ctx.data().meter.take(1).filter(|()| is_short).map(|()| value).ok_or(Exn::halt(1))
@@ -142,6 +158,7 @@ fn weigh(value: &Val, room: &mut u64, depth: usize) -> Option<()> {
             }
             1 + (text.len() / BYTES_A_STEP) as u64
         }
+        Val::Num(Num::BigInt(number)) if number.bits() > MOST_BITS => return None,
         _ => 1,
     };
     *room = room.checked_sub(size).or_else(|| {

@@ -122,6 +122,8 @@ fn no_filter_runs_for_ever() {
         "[range(1e5)] | . - map(. + 0.5)",
         "[range(1e5)] | contains(map(. + 0.5))",
         "[range(1e5)] | index([range(5e4) | . * 2])",
+        "reduce range(60) as $i (3; . * .)",
+        "reduce range(1e6) as $i (3; . + .)",
         nested_ranges,
         &doubling,
         &["tojson"; 79].join("|"),
@@ -133,6 +135,39 @@ fn no_filter_runs_for_ever() {
             "{filter}: {:?}",
             result.map(|values| values.len())
         );
+    }
+}
+
+/// Each case: a filter, and an input that the JSON reader of jaq alone would overflow the stack with, or take minutes for.
+#[test]
+fn texts_in_json_are_bounded() {
+    let text = |inner: &str| serde_json::to_string(inner).expect("a text");
+    let deep = format!("{}{}", "[".repeat(200_000), "]".repeat(200_000));
+    let long = "9".repeat(1_000_000);
+    for (filter, input, expected) in [
+        (".", deep.clone(), Err("more than 128 levels")),
+        (".a", format!("{{\"a\":{deep}}}"), Err("more than 128 levels")),
+        ("fromjson", text(&deep), Err("more than 128 levels")),
+        ("fromjson", text(&"[".repeat(200_000)), Err("no JSON")),
+        ("fromjson", text(&format!("#\"\n{deep}")), Err("no JSON")),
+        ("tonumber", text(&long), Err("more than 1000 digits")),
+        (".", long.clone(), Err("more than 1000 digits")),
+        ("try fromjson catch 1", text(&long), Ok("1")),
+        ("length", text(&long), Ok("1000000")),
+        (
+            "fromjson.a[0]",
+            text(&format!(r#"{{"a":["{}"]}}"#, "\\\"1".repeat(20))),
+            Ok(r#""\"1\"1\"1\"1\"1\"1\"1\"1\"1\"1\"1\"1\"1\"1\"1\"1\"1\"1\"1\"1""#),
+        ),
+        ("tonumber", text("007"), Ok("7")),
+        (".[0]", format!("[{}]", "9".repeat(999)), Ok(&*"9".repeat(999))),
+    ] {
+        let result = run(filter, &input).map(|values| values.join(" ")).map_err(|error| error.to_string());
+        match (&result, expected) {
+            (Ok(value), Ok(expected)) => assert_eq!(value, expected, "{filter}"),
+            (Err(error), Err(part)) => assert!(error.contains(part), "{filter}: {error}"),
+            _ => panic!("{filter}: {result:?}"),
+        }
     }
 }
 
