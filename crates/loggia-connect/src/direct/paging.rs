@@ -37,8 +37,8 @@ pub(super) fn next(
     }
     let current = || page.cursor.as_deref().and_then(|cursor| cursor.parse::<u64>().ok());
     let following = |count: u64| match paging.style {
-        PagingStyle::Page => (current().unwrap_or(1) + 1).to_string(),
-        _ => (current().unwrap_or(0) + count).to_string(),
+        PagingStyle::Page => current().unwrap_or(1).saturating_add(1).to_string(),
+        _ => current().unwrap_or(0).saturating_add(count).to_string(),
     };
     let Some(filter) = &paging.next else {
         // Without a filter, a full page may have another one behind it.

@@ -30,7 +30,7 @@ type PagingCase =
 #[tokio::test]
 async fn styles_of_paging() {
     let get = "GET /a";
-    let table: [PagingCase; 14] = [
+    let table: [PagingCase; 16] = [
         (
             r#"{ cursor = "after", next = ".next" }"#,
             get,
@@ -148,6 +148,25 @@ async fn styles_of_paging() {
             answer(200, r#"{"at":4}"#),
             r#"/a {"start":4}"#,
             Some("14"),
+        ),
+        // A caller may send any cursor.
+        (
+            r#"{ kind = "page", cursor = "page", next = ".more" }"#,
+            get,
+            "",
+            json!({ "cursor": "18446744073709551615" }),
+            answer(200, r#"{"more":true}"#),
+            "/a?page=18446744073709551615",
+            Some("18446744073709551615"),
+        ),
+        (
+            r#"{ kind = "offset", cursor = "start", size = "limit", default_size = 2 }"#,
+            get,
+            "",
+            json!({ "cursor": "18446744073709551615" }),
+            answer(200, "[1,2]"),
+            "/a?start=18446744073709551615&limit=2",
+            Some("18446744073709551615"),
         ),
     ];
     for (paging, request, input, arguments, response, expected, next) in table {
