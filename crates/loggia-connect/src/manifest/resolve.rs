@@ -159,6 +159,15 @@ impl ManifestBackend {
     ) -> Result<OpenApi<Secret>, BackendValueError> {
         let base_url =
             api.base_url.as_ref().map(|text| resolved_url(text, "base_url", values)).transpose()?;
+        match &base_url {
+            Some(url) => self.check_host(url.expose(), "base_url", values)?,
+            // The description would name the host, and nothing here would check it.
+            None if !self.allowed_hosts.is_empty() => {
+                let reason = "it is needed beside network.allow";
+                return Err(BackendValueError::Key { key: "base_url".to_owned(), reason });
+            }
+            None => {}
+        }
         let headers = headers(&api.headers, values)?;
         check_headers(&headers)?;
         let credential = match self.auth.class {

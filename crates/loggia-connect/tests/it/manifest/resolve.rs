@@ -221,6 +221,18 @@ fn a_backend_says_which_value_it_misses() {
             "url: with the values filled in, its host is not in network.allow",
         ),
         (
+            "kind = \"openapi\"\ndescription = \"https://a.example/api.json\"\nbase_url = \"https://${config.site}.evil\"\nnetwork = { allow = [\"*.acme.example\"] }",
+            json!({ "site": "a" }),
+            None,
+            "base_url: with the values filled in, its host is not in network.allow",
+        ),
+        (
+            "kind = \"openapi\"\ndescription = \"https://a.example/api.json\"\nnetwork = { allow = [\"*.acme.example\"] }",
+            json!({ "site": "a" }),
+            None,
+            "base_url: with the values filled in, it is needed beside network.allow",
+        ),
+        (
             "kind = \"remote\"\nurl = \"https://a.example\"\nheaders = { A = \"x${config.key}\" }",
             json!({ "site": "a" }),
             None,
