@@ -115,11 +115,9 @@ impl ManifestDirectory {
     /// Adds one file. The error has its problems, one on each line.
     pub fn add_file(&mut self, file: &Path) -> Result<(), String> {
         let unreadable = |error: &dyn fmt::Display| format!("the file cannot be read: {error}");
-        let size = std::fs::metadata(file).map_err(|error| unreadable(&error))?.len();
-        if size > ConnectorManifest::MOST_BYTES as u64 {
-            return Err(unreadable(&"it is longer than 1 MiB"));
-        }
-        let text = std::fs::read_to_string(file).map_err(|error| unreadable(&error))?;
+        // The size in the metadata would not bound a file that grows, or a device.
+        let text = std::fs::File::open(file).and_then(crate::import::bounded_text);
+        let text = text.map_err(|error| unreadable(&error))?;
         let manifest = ConnectorManifest::parse(&text, &file.display().to_string())
             .map_err(|error| error.to_string())?;
         let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();

@@ -122,3 +122,14 @@ fn the_manifests_of_the_repository_are_embedded() {
         assert!(ConnectorManifest::parse(text, name).is_ok(), "{name}");
     }
 }
+
+/// A device has no size, and gives bytes for ever.
+#[cfg(unix)]
+#[test]
+fn a_file_without_an_end_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("acme.toml");
+    std::os::unix::fs::symlink("/dev/zero", &file).unwrap();
+    let reason = ManifestDirectory::default().add_file(&file).expect_err("no manifest");
+    assert!(reason.ends_with("it is longer than 1 MiB"), "{reason}");
+}
