@@ -110,10 +110,9 @@ pub(super) fn fill(plan: &AddPlan, answers: &mut AddAnswers) -> Outcome {
         let typed = typed.ok_or_else(|| Failure::usage("nothing was added"))?;
         let read = match field.as_str() {
             "credential" => typed.parse().map(|read| answers.credential = Some(read)).map_err(str::to_owned),
-            field => match plan.read_value(field, typed.trim()) {
-                Ok(value) => Ok(drop(answers.config.insert(field.to_owned(), value))),
-                Err(problem) => Err(problem.message),
-            },
+            field => plan.read_value(field, typed.trim()).map_err(|problem| problem.message).map(|value| {
+                answers.config.insert(field.to_owned(), value);
+            }),
         };
         if let Err(why) = read {
             out::note(format!("  {WARN}{}{WARN:#}", one_line(&why)));

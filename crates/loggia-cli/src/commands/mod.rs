@@ -31,7 +31,7 @@ pub(crate) async fn run(args: Args, redactor: Redactor) -> Outcome {
     let config = args.config.as_deref();
     let credentials = &Credentials::new(args.credentials.clone(), args.allow_network.clone(), redactor);
     match &args.command {
-        Command::Up(up) => up::run(up, config, credentials).await,
+        Command::Up(up) => Box::pin(up::run(up, config, credentials)).await,
         Command::Add(args) => add::run(args, config, credentials).await,
         Command::Connectors(args) => connectors::run(args, config, credentials).await,
         Command::Accounts(args) => connectors::accounts(args, config, credentials).await,

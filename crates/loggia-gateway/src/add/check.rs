@@ -53,7 +53,7 @@ impl ConnectorCheck<'_> {
         match resolved {
             ResolvedBackend::Configured(configured) => {
                 let health = upstream_health(backend);
-                self.backend(&configured, health.as_ref(), backend.auth.issuer.clone()).await
+                Box::pin(self.backend(&configured, health.as_ref(), backend.auth.issuer.clone())).await
             }
             ResolvedBackend::Direct => self.api(backend, values).await,
             ResolvedBackend::Bundle(_) => Err(unproven("bundles (.mcpb) cannot be started yet".to_owned())
@@ -95,7 +95,7 @@ impl ConnectorCheck<'_> {
     ) -> Result<CheckResult, AddError> {
         let connected = match (self.connect(backend).await, backend) {
             (Err(Error::Unauthorized(_)), Backend::Remote(remote)) => {
-                self.sign_in(remote, issuer).await?;
+                Box::pin(self.sign_in(remote, issuer)).await?;
                 self.connect(backend).await
             }
             (connected, _) => connected,

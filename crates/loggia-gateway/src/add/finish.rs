@@ -93,7 +93,7 @@ impl AddPlan {
         match (&self.target, self.manifest_backend()) {
             (_, Some((manifest, backend))) => {
                 let values = values(manifest, &answers.config, credential)?;
-                check.manifest(backend, &values).await
+                Box::pin(check.manifest(backend, &values)).await
             }
             (PlanTarget::Backend(backend), _) => {
                 let mut backend = backend.clone();
@@ -107,7 +107,7 @@ impl AddPlan {
                     }
                     Backend::Remote(_) | Backend::Manifest(_) | Backend::Builtin(_) => {}
                 }
-                check.backend(&backend, None, None).await
+                Box::pin(check.backend(&backend, None, None)).await
             }
             (PlanTarget::Manifest { .. }, None) => {
                 Err(AddError::unusable(&self.title, "its backend is gone"))
