@@ -85,7 +85,7 @@ impl AddPlan {
 /// Returns a TOML value of a definition as JSON.
 fn json_of(value: &toml_edit::Value) -> Value {
     match value {
-        toml_edit::Value::String(text) => Value::String(text.value().clone()),
+        toml_edit::Value::String(text) => Value::String(super::section::unescaped(text.value())),
         toml_edit::Value::Integer(number) => (*number.value()).into(),
         toml_edit::Value::Float(number) => (*number.value()).into(),
         toml_edit::Value::Boolean(value) => (*value.value()).into(),

@@ -68,7 +68,8 @@ pub(super) fn variable_of(text: &str) -> Option<&str> {
     text.strip_prefix(VARIABLE).filter(|name| is_variable(name))
 }
 
-fn is_variable(name: &str) -> bool {
+/// Returns whether a text can be the name of an environment variable.
+pub(super) fn is_variable(name: &str) -> bool {
     !name.is_empty()
         && !name.starts_with(|c: char| c.is_ascii_digit())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 use loggia_auth::loopback::LoopbackUserAgent;
 use loggia_connect::config_file::Backend;
-use loggia_connect::manifest::{ConfigFieldType, ConnectorManifest, ConnectorValues};
+use loggia_connect::manifest::{ConnectorManifest, ConnectorValues};
 use loggia_connect::secret::Secret;
 use serde_json::{Map, Value};
 use toml_edit::{Table, value};
@@ -204,20 +204,20 @@ fn values(
     credential: Option<Secret>,
 ) -> Result<ConnectorValues, AddError> {
     let mut current = config.clone();
-    for field in manifest.config.iter().filter(|field| field.field_type == ConfigFieldType::Secret) {
-        if let Some(Value::String(text)) = current.get_mut(&field.name) {
-            *text = expanded(&field.name, text)?;
+    for (name, value) in &mut current {
+        if let Value::String(text) = value {
+            *text = expanded(name, text)?;
         }
     }
     manifest.values(&current, credential).map_err(AddError::Invalid)
 }
 
-/// Returns a text of the configuration with the variable that it consists of.
+/// Returns the present value of a text of the user: that of the variable that it consists of, or the text.
 fn expanded(field: &str, text: &str) -> Result<String, AddError> {
-    let Some(name) = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')) else {
-        return Ok(text.replace("$${", "${"));
-    };
-    std::env::var(name).map_err(|_| not_set(field, name))
+    match section::variable_in(text) {
+        Some(name) => std::env::var(name).map_err(|_| not_set(field, name)),
+        None => Ok(text.to_owned()),
+    }
 }
 
 fn current(credential: &AddCredential) -> Result<Secret, AddError> {

@@ -155,7 +155,7 @@ impl AddPlan {
         let Some(known) = self.config.iter().find(|known| known.name == field) else {
             return match &self.target {
                 PlanTarget::Backend(Backend::Stdio(_)) => {
-                    Ok(variable.unwrap_or_else(|| Value::String(super::section::literal(text))))
+                    Ok(variable.unwrap_or_else(|| Value::String(text.to_owned())))
                 }
                 _ => {
                     let known: Vec<&str> = self.config.iter().map(|known| known.name.as_str()).collect();
@@ -166,10 +166,16 @@ impl AddPlan {
                 }
             };
         };
+        let is_text = !matches!(known.field_type, ConfigFieldType::Number | ConfigFieldType::Boolean);
+        if let Some(variable) = variable.filter(|_| is_text) {
+            // The value of the variable is checked when the connector is tried.
+            return Ok(variable);
+        }
         let value = match known.field_type {
             ConfigFieldType::Secret => {
-                let reason = "a secret is read from an environment variable: write env:NAME";
-                return variable.ok_or_else(|| problem(reason.to_owned()));
+                return Err(problem(
+                    "a secret is read from an environment variable: write env:NAME".to_owned(),
+                ));
             }
             ConfigFieldType::Number => {
                 text.parse().map(Value::Number).map_err(|_| problem("a number is needed".to_owned()))?

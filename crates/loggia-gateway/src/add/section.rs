@@ -10,9 +10,22 @@ use loggia_connect::secret::Secret;
 use serde_json::Value;
 use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, value};
 
+use super::answers::is_variable;
+
 /// Returns a text of the configuration that stands for `text`.
 pub(super) fn literal(text: &str) -> String {
     text.replace("${", "$${")
+}
+
+/// Returns the name of the variable that a text consists of.
+pub(super) fn variable_in(text: &str) -> Option<&str> {
+    let name = text.strip_prefix("${")?.strip_suffix('}')?;
+    is_variable(name).then_some(name)
+}
+
+/// Returns the text that a text of the configuration stands for; a variable stays.
+pub(super) fn unescaped(text: &str) -> String {
+    text.replace("$${", "${")
 }
 
 /// Returns the definition of a connector: one section, as text.
@@ -106,7 +119,7 @@ fn put_texts(section: &mut Table, key: &str, texts: &BTreeMap<String, Secret>) {
     }
 }
 
-/// Returns a JSON value as TOML; `None` for `null`.
+/// Returns a JSON value as TOML; `None` for `null`. A text that is a variable stays one, and any other stands for itself.
 pub(super) fn toml_of(json: &Value) -> Option<toml_edit::Value> {
     Some(match json {
         Value::Null => return None,
@@ -115,7 +128,8 @@ pub(super) fn toml_of(json: &Value) -> Option<toml_edit::Value> {
             Some(whole) => whole.into(),
             None => number.as_f64().unwrap_or_default().into(),
         },
-        Value::String(text) => text.as_str().into(),
+        Value::String(text) if variable_in(text).is_some() => text.as_str().into(),
+        Value::String(text) => literal(text).into(),
         Value::Array(items) => items.iter().filter_map(toml_of).collect::<Array>().into(),
         Value::Object(members) => {
             let members = members.iter().filter_map(|(name, value)| Some((name.as_str(), toml_of(value)?)));

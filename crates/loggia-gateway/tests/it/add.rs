@@ -163,6 +163,7 @@ async fn a_plan_says_what_the_connector_can_do_and_needs() {
         ]
     );
     assert!(plan.read_value("site", "UPPER").is_err_and(|problem| problem.message.contains("must match")));
+    assert_eq!(plan.read_value("site", "env:SITE"), Ok(json!("${SITE}")));
     assert!(plan.read_value("sight", "x").is_err_and(|problem| problem.message.contains("there are: site")));
 }
 
@@ -213,6 +214,31 @@ async fn a_connector_that_does_not_work_leaves_nothing() {
     let unchecked = AddAnswers { is_checked: false, ..answers("docs", "key-bad") };
     let report = world.finish(&word, unchecked).await.expect("it is added");
     assert_eq!((report.account.as_deref(), report.is_checked), (Some("default"), false));
+}
+
+/// A text stands for itself in the definition, and a variable stays a variable.
+#[tokio::test]
+async fn values_are_written_as_the_configuration_reads_them() {
+    let world = World::new().await;
+    let word = world.write(
+        "acme.toml",
+        &std::fs::read_to_string(world.manifest()).expect("read").replace("^[a-z]+$", ".*"),
+    );
+    for (site, written) in [("a${b}c", "a$${b}c"), ("${b", "$${b"), ("plain", "plain")] {
+        let answers = AddAnswers { is_checked: false, ..answers(site, "key-good") };
+        world.finish(&word, answers).await.expect(site);
+        let stored = world.stored().await;
+        assert!(stored[0].contains(&format!("config = {{ site = \"{written}\" }}")), "{stored:?}");
+        let (context, directory) =
+            (ConnectorContext::new(world.credentials()), ManifestDirectory::embedded());
+        let read = AddPlan::of_definition("acme", &stored[0], &directory, &context).await;
+        assert_eq!(read.expect("a plan").1.config["site"], json!(site));
+        let list = loggia_gateway::ConnectorList::of(None, &world.credentials());
+        list.unwrap_or_else(|error| panic!("{error}"))
+            .remove("acme")
+            .await
+            .unwrap_or_else(|error| panic!("{error}"));
+    }
 }
 
 #[tokio::test]
