@@ -11,6 +11,7 @@ use toml_edit::{DocumentMut, Item};
 use super::answers::{AddAnswers, AddCredential};
 use super::check::ConnectorCheck;
 use super::error::AddError;
+use super::finish::account_name;
 use super::plan::AddPlan;
 use super::source::AddSource;
 use crate::connection::ConnectorContext;
@@ -65,18 +66,28 @@ impl AddPlan {
         context: &ConnectorContext,
     ) -> Result<String, AddError> {
         let missing = self.missing(answers);
-        let Some(AddCredential::Saved(secret)) = answers.credential.as_ref().filter(|_| missing.is_empty())
-        else {
+        if !missing.is_empty() {
             return Err(AddError::Missing(missing));
+        }
+        let refused = |reason: &str| AddError::unusable(format!("an account of {}", self.name), reason);
+        let secret = match &answers.credential {
+            Some(AddCredential::Saved(secret)) => secret,
+            Some(AddCredential::Variable(_)) => {
+                return Err(refused("its credential is saved, and a variable has none to save")
+                    .next("--credential - reads it from stdin"));
+            }
+            None => {
+                let step =
+                    format!("`loggia auth login {}` signs in; --credential gives a key instead", self.name);
+                return Err(refused("its server signs you in").next(step));
+            }
         };
         let check = ConnectorCheck { name: &self.name, context, browser: Mutex::new(None) };
         let result = match answers.is_checked {
             true => Some(Box::pin(self.check(&check, answers)).await?),
             false => None,
         };
-        let Some(account) = self.account(answers, result.as_ref()) else {
-            return Err(AddError::Missing(missing));
-        };
+        let account = account_name(answers, result.as_ref());
         context.credentials().save_account(&self.name, &account, secret.clone()).await?;
         Ok(account)
     }

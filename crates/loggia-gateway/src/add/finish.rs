@@ -69,7 +69,8 @@ impl AddPlan {
             true => Some(Box::pin(self.check(&check, &answers)).await?),
             false => None,
         };
-        let account = self.account(&answers, result.as_ref());
+        let is_saved = matches!(answers.credential, Some(AddCredential::Saved(_)));
+        let account = is_saved.then(|| account_name(&answers, result.as_ref()));
         self.store(&answers, account.as_deref(), &definition, place, context).await?;
         let tools = result.as_ref().map(|result| result.tools.as_slice()).unwrap_or_default();
         Ok(AddedReport {
@@ -163,14 +164,6 @@ impl AddPlan {
         Ok(section)
     }
 
-    /// Returns the account to save the credential for.
-    pub(super) fn account(&self, answers: &AddAnswers, result: Option<&CheckResult>) -> Option<String> {
-        let Some(AddCredential::Saved(_)) = &answers.credential else { return None };
-        let told = result.and_then(|result| result.account.clone());
-        let told = told.filter(|name| check_account_name(name).is_ok());
-        Some(answers.account.clone().or(told).unwrap_or_else(|| ACCOUNT.to_owned()))
-    }
-
     /// Saves the credential, then the definition. If the second fails, the first is undone.
     async fn store(
         &self,
@@ -195,6 +188,13 @@ impl AddPlan {
         }
         stored
     }
+}
+
+/// Returns the name of the account to save the credential for: that of the user, or the one that the system tells.
+pub(super) fn account_name(answers: &AddAnswers, result: Option<&CheckResult>) -> String {
+    let told = result.and_then(|result| result.account.clone());
+    let told = told.filter(|name| check_account_name(name).is_ok());
+    answers.account.clone().or(told).unwrap_or_else(|| ACCOUNT.to_owned())
 }
 
 /// Returns the values with which a manifest is filled: variables have their present values.

@@ -241,6 +241,44 @@ async fn values_are_written_as_the_configuration_reads_them() {
     }
 }
 
+/// Each case: the credential, and a part of the error with the next step; `None` where the account is saved.
+#[tokio::test]
+async fn a_further_account_needs_a_credential_that_the_system_takes() {
+    let world = World::new().await;
+    let remote = "[connectors.linear]\nkind = \"manifest\"\nmanifest = \"linear\"\nbackend = \"remote\"\n";
+    let acme = format!(
+        "[connectors.acme]\nkind = \"manifest\"\nmanifest = \"{}\"\nbackend = \"api\"\nconfig = {{ site = \"docs\" }}\n",
+        world.manifest()
+    );
+    let (context, directory) = (ConnectorContext::new(world.credentials()), ManifestDirectory::embedded());
+    for (name, definition, credential, expected) in [
+        ("acme", acme.as_str(), Some("key-good"), None),
+        ("acme", &acme, Some("key-bad"), Some("it does not work")),
+        ("acme", &acme, Some("env:ACME_KEY"), Some("--credential - reads it from stdin")),
+        ("acme", &acme, None, Some("--credential VALUE|-|env:NAME: Secret key")),
+        ("linear", remote, None, Some("`loggia auth login linear` signs in")),
+        ("wiki", "[connectors.wiki]\nkind = \"remote\"\n", None, Some("only connectors with a manifest")),
+        ("wiki", "[", None, Some("its definition cannot be read")),
+    ] {
+        let saved = match AddPlan::of_definition(name, definition, &directory, &context).await {
+            Ok((plan, answers)) => {
+                let credential = credential.map(|text| text.parse().expect("a credential"));
+                plan.save_account(&AddAnswers { credential, ..answers }, &context).await
+            }
+            Err(error) => Err(error),
+        };
+        match (saved, expected) {
+            (Ok(account), None) => assert_eq!(account, "Ada"),
+            (Err(error), Some(part)) => {
+                let said = format!("{error}; {}", error.next_step().unwrap_or_default());
+                assert!(said.contains(part), "{credential:?}: {said}");
+            }
+            (saved, expected) => panic!("{credential:?}: {saved:?}, not {expected:?}"),
+        }
+    }
+    assert_eq!(world.credentials().accounts(None).await.expect("read").len(), 1);
+}
+
 #[tokio::test]
 async fn a_description_becomes_a_connector_in_the_file_with_its_comments() {
     let world = World::new().await;
