@@ -11,6 +11,7 @@ use loggia_store::{AddedConnector, AddedConnectors, Database};
 
 use crate::credentials::Credentials;
 use crate::error::{GatewayError, Result};
+use crate::file_watch::file_number;
 use crate::vault::VaultLocation;
 
 /// The time between two looks at the database.
@@ -97,10 +98,18 @@ fn file_name(config: Option<&Path>) -> String {
     format!("connectors-{digest}.db")
 }
 
+/// A database that is open, and the number of its file: a file that takes its place has another one.
+struct OpenedDatabase {
+    connectors: AddedConnectors,
+    number: Option<u64>,
+}
+
 /// A watch on the added connectors.
+///
+/// Invariant: a file that is gone changes nothing until there is one again.
 pub(crate) struct AddedWatch {
     database: ConnectorDatabase,
-    opened: Option<AddedConnectors>,
+    opened: Option<OpenedDatabase>,
     seen: Vec<AddedConnector>,
 }
 
@@ -126,17 +135,59 @@ impl AddedWatch {
     }
 
     async fn read(&mut self) -> Result<Vec<AddedConnector>> {
-        if self.opened.is_none() {
-            match &self.database.place {
-                DatabasePlace::File(path) if !path.exists() => return Ok(Vec::new()),
-                _ => self.opened = Some(self.database.open().await?),
+        let mut number = None;
+        if let DatabasePlace::File(path) = &self.database.place {
+            number = file_number(path);
+            if number.is_none() {
+                self.opened = None;
+                return match self.seen.is_empty() {
+                    true => Ok(Vec::new()),
+                    false => Err(GatewayError::Configuration(format!("{} is gone", path.display()))),
+                };
             }
         }
-        let Some(opened) = &self.opened else { return Ok(Vec::new()) };
-        let listed = opened.list().await;
+        if self.opened.as_ref().is_none_or(|opened| opened.number != number) {
+            let connectors = self.database.open().await?;
+            self.opened = Some(OpenedDatabase { connectors, number });
+        }
+        let Some(OpenedDatabase { connectors, .. }) = &self.opened else { return Ok(Vec::new()) };
+        let listed = connectors.list().await;
         if listed.is_err() {
             self.opened = None;
         }
         listed.map_err(GatewayError::configuration)
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use loggia_connect::redact::Redactor;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_file_that_is_gone_changes_nothing_until_another_takes_its_place() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("credentials");
+        let credentials = Credentials::new(Some(path.clone()), Vec::new(), Redactor::default());
+        let database = ConnectorDatabase::of(&VaultLocation::File, &credentials, None).expect("a place");
+        let mut watch = AddedWatch::new(database.clone(), Vec::new());
+        assert_eq!(watch.read().await.expect("read"), [], "there is no file yet");
+        let add = async |name: &str| {
+            let opened = database.open().await.expect("opened");
+            assert!(opened.add(name, "").await.expect("added"));
+        };
+        add("first").await;
+        watch.seen = watch.read().await.expect("read");
+        assert_eq!(watch.seen.len(), 1);
+        for file in ["connectors.db", "connectors.db-wal", "connectors.db-shm"] {
+            // The last two are there while the database is open.
+            let _ = std::fs::rename(path.join(file), path.join(format!("old-{file}")));
+        }
+        let error = watch.read().await.expect_err("the file is gone");
+        assert!(error.to_string().ends_with("connectors.db is gone"), "{error}");
+        add("second").await;
+        let now = watch.read().await.expect("read");
+        assert_eq!(now.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), ["second"]);
     }
 }

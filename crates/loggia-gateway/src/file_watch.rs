@@ -23,6 +23,11 @@ impl FileStamp {
     }
 }
 
+/// Returns the number of the file at `path`, which differs when another file takes its place; `None` where there is none.
+pub(crate) fn file_number(path: &Path) -> Option<u64> {
+    std::fs::metadata(path).ok().map(|found| number(&found))
+}
+
 /// Returns the number of the file, which differs when another file takes its place.
 #[cfg(unix)]
 fn number(metadata: &std::fs::Metadata) -> u64 {
