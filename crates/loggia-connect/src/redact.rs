@@ -55,19 +55,17 @@ impl Redactor {
             let whole = template.expand(environment).ok().map(|whole| (template.written().to_owned(), whole));
             let named = values.into_iter().map(|(name, value)| (format!("${{{name}}}"), value));
             for (replacement, value) in named.chain(whole) {
-                let forms = forms(value.expose()).into_iter();
-                known
-                    .redactions
-                    .extend(forms.map(|value| Redaction { value, replacement: replacement.clone() }));
+                known.add(value.expose(), &replacement);
             }
         }
-        // Of two values that begin at the same place, the longer one is replaced.
-        known.redactions.sort_by_key(|redaction| Reverse(redaction.value.expose().len()));
-        known.redactions.dedup_by(|a, b| a.value.expose() == b.value.expose());
-        for n in 0..known.redactions.len() {
-            let first = known.redactions[n].first_byte();
-            known.first_bytes[first] = true;
-        }
+        known.index();
+    }
+
+    /// Learns a value that no variable stands for, with the text that takes its place.
+    pub fn learn_secret(&self, secret: &Secret, replacement: &str) {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        known.add(secret.expose(), replacement);
+        known.index();
     }
 
     /// Returns `text` with `${NAME}` in the place of each known value. Letters are compared without regard to ASCII case,
@@ -106,6 +104,24 @@ impl Redactor {
 }
 
 impl KnownValues {
+    /// Adds the forms of a value. A configuration is read many times, so what is known is not added again.
+    fn add(&mut self, value: &str, replacement: &str) {
+        for value in forms(value) {
+            if !self.redactions.iter().any(|known| known.value.expose() == value.expose()) {
+                self.redactions.push(Redaction { value, replacement: replacement.to_owned() });
+            }
+        }
+    }
+
+    fn index(&mut self) {
+        // Of two values that begin at the same place, the longer one is replaced.
+        self.redactions.sort_by_key(|redaction| Reverse(redaction.value.expose().len()));
+        for n in 0..self.redactions.len() {
+            let first = self.redactions[n].first_byte();
+            self.first_bytes[first] = true;
+        }
+    }
+
     /// Returns the longest value that begins at the byte `at` of `text`.
     fn find(&self, text: &str, at: usize) -> Option<&Redaction> {
         let first = text.as_bytes()[at].to_ascii_lowercase();
@@ -241,6 +257,20 @@ mod tests {
             let (redacted, read) = redactor.redact_start(text, most);
             assert_eq!((&*redacted, read), (expected, bytes), "{most}");
         }
+    }
+
+    /// A gateway reads its configuration again each time that it changes.
+    #[test]
+    fn what_is_known_is_not_added_again() {
+        let redactor = Redactor::default();
+        let count = || redactor.0.read().expect("no panic").redactions.len();
+        let secrets = ["s3cret-t0ken", "s3cret-t1ken", "s3cret-t2ken"].map(Secret::new);
+        let learn = || secrets.iter().for_each(|secret| redactor.learn_secret(secret, "[key]"));
+        learn();
+        let first = count();
+        learn();
+        assert_eq!((first, count()), (3, 3));
+        assert_eq!(redactor.redact("xs3cret-t1kenx"), "x[key]x");
     }
 
     #[test]

@@ -52,7 +52,7 @@ impl Credentials {
         write(&store, &account_key(connector, account), credential.expose()).await
     }
 
-    /// Returns the credential of an account, or with `None` that of the default account.
+    /// Returns the credential of an account, or with `None` that of the default account. The redactor learns it.
     ///
     /// # Errors
     ///
@@ -71,7 +71,11 @@ impl Credentials {
             },
         };
         let record = store.load(&account_key(connector, &account)).await?;
-        Ok(record.map(|record| Secret::new(record.value.expose())))
+        let credential = record.map(|record| Secret::new(record.value.expose()));
+        if let Some(credential) = &credential {
+            self.redactor().learn_secret(credential, &format!("[the credential of {connector}]"));
+        }
+        Ok(credential)
     }
 
     /// Returns the accounts of a connector, or with `None` those of all connectors, sorted by their names.
@@ -267,6 +271,10 @@ mod tests {
         all.set_default_account("notion", "home").await.expect("set");
         let default = all.account_credential("notion", None).await.expect("read");
         assert_eq!(default.expect("a default").expose(), "k2");
+        all.save_account("notion", "long", Secret::new("key_123456")).await.expect("saved");
+        all.account_credential("notion", Some("long")).await.expect("read").expect("an account");
+        assert_eq!(all.redactor().redact("no key_123456"), "no [the credential of notion]");
+        assert!(all.remove_account("notion", "long").await.expect("removed"));
         assert!(all.remove_account("notion", "home").await.expect("removed"));
         assert_eq!(written(&all).await, "notion/office*=k4 notion-2/a@b.example*=k3");
         assert!(!all.remove_account("notion", "home").await.expect("nothing to remove"));
