@@ -17,6 +17,7 @@ use crate::connection::{ConnectorContext, open_folder};
 use crate::connector::{FOLDER, PersonalConnector, connector, environment, folder, open, resolved};
 use crate::error::{GatewayError, Result};
 use crate::file_watch::FileStamp;
+use crate::manifest_connector::{ManifestConnector, ManifestSignIn};
 
 /// The configuration of a gateway.
 #[derive(Clone)]
@@ -231,13 +232,14 @@ impl GatewayConfig {
         let url = match &self.connectors {
             Connectors::Folder { .. } if name == FOLDER => None,
             Connectors::Folder { .. } => return Ok(None),
-            Connectors::File { all, .. } => match find(all, name) {
+            Connectors::File { base, all } => match find(all, name) {
                 None => return Ok(None),
                 Some(connector) => match resolved(connector)? {
                     Backend::Remote(remote) => Some(remote.url.expose().to_owned()),
-                    Backend::Stdio(_) | Backend::OpenApi(_) | Backend::Manifest(_) | Backend::Builtin(_) => {
-                        None
+                    Backend::Manifest(used) => {
+                        ManifestConnector::read(base, &connector.name, used)?.remote_url()?
                     }
+                    Backend::Stdio(_) | Backend::OpenApi(_) | Backend::Builtin(_) => None,
                 },
             },
         };
@@ -246,12 +248,21 @@ impl GatewayConfig {
         url.map(Some).ok_or_else(local)
     }
 
-    /// Returns the issuer that a remote connector names.
+    /// Returns the facts for a sign-in that the manifest of a connector has; `None` if it has no manifest, or it cannot be read.
+    pub fn manifest_sign_in(&self, name: &str) -> Option<ManifestSignIn> {
+        let Connectors::File { base, all } = &self.connectors else { return None };
+        let connector = find(all, name)?;
+        let Ok(Backend::Manifest(used)) = resolved(connector) else { return None };
+        ManifestConnector::read(base, &connector.name, used).ok()?.sign_in()
+    }
+
+    /// Returns the issuer that a remote connector names, or the manifest of a connector.
     pub fn issuer(&self, name: &str) -> Option<String> {
         let Connectors::File { all, .. } = &self.connectors else { return None };
         match &find(all, name)?.backend {
             Backend::Remote(remote) => remote.issuer.clone(),
-            Backend::Stdio(_) | Backend::OpenApi(_) | Backend::Manifest(_) | Backend::Builtin(_) => None,
+            Backend::Manifest(_) => self.manifest_sign_in(name)?.issuer,
+            Backend::Stdio(_) | Backend::OpenApi(_) | Backend::Builtin(_) => None,
         }
     }
 
@@ -309,5 +320,20 @@ mod tests {
             assert_eq!(url.is_some(), is_found, "{name}");
             assert_eq!(config.issuer(name).is_some(), is_found, "{name}");
         }
+    }
+
+    #[test]
+    fn a_manifest_gives_the_facts_for_a_sign_in() {
+        let text = "[connectors.design]\nkind = \"manifest\"\nmanifest = \"figma\"\n\
+                    [connectors.api]\nkind = \"manifest\"\nmanifest = \"figma\"\nbackend = \"api\"\n";
+        let config = GatewayConfig::parse(text, Path::new("loggia.toml"), &Redactor::default());
+        let config = config.unwrap_or_else(|_| panic!("it is read"));
+        let url = config.remote("design").unwrap_or_else(|_| panic!("it is remote"));
+        assert_eq!(url.as_deref(), Some("https://mcp.figma.com/mcp"));
+        let facts = config.manifest_sign_in("design").expect("a manifest");
+        assert_eq!((facts.scopes.to_string().as_str(), &facts.issuer), ("mcp:connect", &None));
+        let [unusable, next] = &facts.alternative[..] else { panic!("{facts:?}") };
+        assert!(unusable.contains("403") && next.contains("[connectors.design]"), "{facts:?}");
+        assert!(config.remote("api").is_err(), "it signs in nowhere");
     }
 }

@@ -147,7 +147,7 @@ pub(crate) async fn open(
     client: ClientBuilder,
     context: &ConnectorContext,
 ) -> loggia::Result<Opened> {
-    open_with(base, from, manifest(base, from), client, context).await
+    Box::pin(open_with(base, from, manifest(base, from), client, context)).await
 }
 
 async fn open_with(

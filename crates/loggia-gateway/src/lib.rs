@@ -82,6 +82,7 @@ pub use error::{GatewayError, Result};
 pub use gateway::{Gateway, ListenOn};
 pub use loggia_auth::server::SignInLink;
 pub use loggia_connect::redact::Redactor;
+pub use manifest_connector::ManifestSignIn;
 pub use manifest_draft::{DescribedApi, draft_manifest};
 pub use observer::GatewayObserver;
 pub use request_header::header;

@@ -10,10 +10,11 @@ use std::time::Duration;
 use loggia::Error;
 use loggia::client::ClientBuilder;
 use loggia_auth::jose::sha256;
+use loggia_auth::scope::Scopes;
 use loggia_connect::config_file::{ConfigValue, ManifestUse, ToolFilter};
 use loggia_connect::direct::{AccountApis, ManifestApi};
 use loggia_connect::manifest::{
-    ConnectorManifest, ConnectorValues, ManifestBackend, ManifestBackendKind, ManifestTransport,
+    BackendAuth, ConnectorManifest, ConnectorValues, ManifestBackend, ManifestBackendKind, ManifestTransport,
     ResolvedBackend, embedded,
 };
 use loggia_connect::secret::Secret;
@@ -31,6 +32,17 @@ pub(crate) struct ManifestConnector {
     /// A digest of the manifest's text.
     digest: String,
     used: ManifestUse<Secret>,
+}
+
+/// The facts of a manifest for a sign-in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ManifestSignIn {
+    /// The authorization server, if the manifest names it.
+    pub issuer: Option<String>,
+    /// The scopes to read and to write.
+    pub scopes: Scopes,
+    /// The reason why a person may be unable to sign in, and the next backend, one sentence each.
+    pub alternative: Vec<String>,
 }
 
 /// A manifest as it was read, or the reason why it cannot be used.
@@ -72,6 +84,34 @@ impl ManifestConnector {
         // A direct backend bounds its own requests.
         let limit = backend.limits.timeout.filter(|_| !kind.is_direct());
         tools.expose(connector.timeout(timeout.or(limit)), filter)
+    }
+
+    /// Returns the URL of its MCP server; `None` if its backend is not at a URL.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Configuration`] if there is no such backend, or a value is missing.
+    pub(crate) fn remote_url(&self) -> loggia::Result<Option<String>> {
+        let ManifestTransport::Remote(server) = &self.backend()?.transport else { return Ok(None) };
+        let url = self.values(self.used.credential.clone())?.text(&server.url);
+        url.map(|url| Some(url.expose().to_owned())).map_err(|missing| self.wrong(&missing))
+    }
+
+    /// Returns the facts for a sign-in to its backend.
+    pub(crate) fn sign_in(&self) -> Option<ManifestSignIn> {
+        let backend = self.backend().ok()?;
+        let BackendAuth { issuer, read_scopes, write_scopes, .. } = &backend.auth;
+        let position = self.manifest.backends.iter().position(|other| other.name == backend.name)?;
+        let next = self.manifest.backends.get(position + 1);
+        let next = next.map(|next| {
+            format!("use another backend: backend = {:?} in [connectors.{}]", next.name, self.name)
+        });
+        let unusable = backend.unusable_when.as_ref();
+        Some(ManifestSignIn {
+            issuer: issuer.clone(),
+            scopes: read_scopes.iter().chain(write_scopes).collect(),
+            alternative: unusable.into_iter().cloned().chain(next).collect::<Vec<_>>(),
+        })
     }
 
     fn tools(&self) -> loggia::Result<(&ManifestBackend, ManifestTools)> {

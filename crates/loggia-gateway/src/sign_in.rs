@@ -19,8 +19,10 @@ pub struct SignInOptions {
     pub source: Option<TokenSource>,
     /// An issuer to accept although the server lists it with another slash at its end.
     pub issuer: Option<String>,
-    /// Further scopes.
+    /// Further scopes. A user who has them not signs in again.
     pub scopes: Scopes,
+    /// Scopes that a sign-in asks for, too. A user who is signed in already does not sign in again for them.
+    pub usual_scopes: Scopes,
 }
 
 impl Credentials {
@@ -48,12 +50,13 @@ impl Credentials {
         options: SignInOptions,
         browser: LoopbackUserAgent,
     ) -> Result<CredentialReport, AuthError> {
-        let SignInOptions { client, source, issuer, scopes } = options;
+        let SignInOptions { client, source, issuer, scopes, usual_scopes } = options;
         let before = match self.oauth(url).await?.credential().await {
             Err(AuthError::Unreadable(_)) => None,
             other => other?,
         };
         let anew = client.is_some() || !scopes.is_empty();
+        let scopes = scopes.union(&usual_scopes);
         // A server that wanted more after all has to be asked for what there was, too.
         let scopes = before.as_ref().map_or(scopes.clone(), |before| scopes.union(&before.requested));
         let source = match client {

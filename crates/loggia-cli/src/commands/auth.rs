@@ -7,7 +7,9 @@ use std::time::Duration;
 use loggia_auth::error::AuthError;
 use loggia_auth::loopback::LoopbackUserAgent;
 use loggia_auth::secret::Secret;
-use loggia_gateway::{CredentialReport, Credentials, PreregisteredClient, SignInOptions, TokenSource};
+use loggia_gateway::{
+    CredentialReport, Credentials, ManifestSignIn, PreregisteredClient, SignInOptions, TokenSource,
+};
 
 use super::report::{self, json, outcome, show};
 use crate::args::{AuthArgs, AuthCommand, LoginArgs, OutputArg};
@@ -65,22 +67,27 @@ async fn act(command: &AuthCommand, config: Option<&Path>, credentials: &Credent
 
 /// Returns the URL that a word on the line means.
 async fn url(word: &str, config: Option<&Path>, credentials: &Credentials) -> Outcome<String> {
-    Ok(server(word, config, credentials).await?.0)
+    Ok(server(word, config, credentials).await?.url)
 }
 
-/// Returns the URL that a word on the line means, and the issuer that its connector names.
-async fn server(
-    word: &str,
-    config: Option<&Path>,
-    credentials: &Credentials,
-) -> Outcome<(String, Option<String>)> {
+/// A server that the line names.
+struct NamedServer {
+    url: String,
+    /// The issuer that its connector names.
+    issuer: Option<String>,
+    /// The facts for a sign-in, if a manifest describes its connector.
+    manifest: Option<ManifestSignIn>,
+}
+
+/// Returns the server that a word on the line means.
+async fn server(word: &str, config: Option<&Path>, credentials: &Credentials) -> Outcome<NamedServer> {
     let words = [word.to_owned()];
     match target::split(&words, &[])?.0 {
-        Target::Url(url) => Ok((url.to_owned(), None)),
+        Target::Url(url) => Ok(NamedServer { url: url.to_owned(), issuer: None, manifest: None }),
         Target::Connector(name) => {
             let config = read_all(config, credentials).await?;
             let url = config.remote(name)?.ok_or_else(|| target::no_connector(name, &config))?;
-            Ok((url, config.issuer(name)))
+            Ok(NamedServer { url, issuer: config.issuer(name), manifest: config.manifest_sign_in(name) })
         }
         Target::Command(_) => Err(Failure::usage("a command needs no sign-in: name a URL or a connector")),
     }
@@ -148,17 +155,26 @@ fn cancelled() -> Failure {
 
 async fn login(args: &LoginArgs, config: Option<&Path>, credentials: &Credentials) -> Outcome {
     let target = &args.at.target;
-    let (url, issuer) = server(target, config, credentials).await?;
+    let NamedServer { url, issuer, manifest } = server(target, config, credentials).await?;
     let client = client(args).await?;
     let source = token_source(args, client.as_ref()).await?;
     let scopes = args.scope.iter().flat_map(|scope| scope.split_whitespace()).collect();
-    let options = SignInOptions { client, source, issuer: args.issuer.clone().or(issuer), scopes };
-    let wrong = |error| Failure::authorization(error, target);
+    let usual_scopes = manifest.as_ref().map(|manifest| manifest.scopes.clone()).unwrap_or_default();
+    let issuer = args.issuer.clone().or(issuer);
+    let options = SignInOptions { client, source, issuer, scopes, usual_scopes };
+    let wrong = |error| {
+        let is_unlisted = matches!(error, AuthError::Registration(_));
+        let alternative = manifest.as_ref().filter(|_| is_unlisted).map(|manifest| &manifest.alternative[..]);
+        for sentence in alternative.unwrap_or_default() {
+            out::note(format!("{WARN}{}{WARN:#}", one_line(sentence)));
+        }
+        Failure::authorization(error, target)
+    };
     if let Some(why) = credentials.unreadable(&url).await.map_err(wrong)? {
         out::note(format!("{WARN}{}; the new sign-in replaces it{WARN:#}", one_line(&why)));
     }
     let browser = browser(args.no_browser).port(args.callback_port.unwrap_or_default());
-    let report = credentials.sign_in(&url, options, browser).await;
+    let report = Box::pin(credentials.sign_in(&url, options, browser)).await;
     goodbye().await;
     show(&report.map_err(wrong)?.redacted(credentials.redactor()), args.at.output)
 }

@@ -290,6 +290,53 @@ fn credentials_are_for_nobody_elses_eyes() {
     }
 }
 
+/// Writes a connector whose manifest has a server at this URL, and a second backend.
+fn write_manifest(folder: &Path, url: &str) {
+    let manifest = format!(
+        "name = \"acme\"\ntitle = \"Acme\"\nversion = \"1.0.0\"\ndescription = \"Acme.\"\n\
+         [[backends]]\nkind = \"remote\"\nurl = \"{url}\"\nunusable_when = \"Acme admits its partners only.\"\n\
+         [backends.auth]\nclass = \"dynamic_registration\"\nread_scopes = [\"mcp\"]\nwrite_scopes = [\"mcp:write\"]\n\
+         [[backends]]\nname = \"files\"\nkind = \"builtin\"\nbuiltin = \"files\"\n"
+    );
+    std::fs::write(folder.join("acme.toml"), manifest).expect("written");
+    let file = "[connectors.safe]\nkind = \"manifest\"\nmanifest = \"acme.toml\"\n\
+                [connectors.local]\nkind = \"manifest\"\nmanifest = \"acme.toml\"\nbackend = \"files\"\n";
+    std::fs::write(folder.join("loggia.toml"), file).expect("written");
+}
+
+#[test]
+fn a_connector_with_a_manifest_signs_in_with_its_scopes() {
+    let (folder, server) = (tempfile::tempdir().expect("a folder"), start());
+    write_manifest(folder.path(), &server.url);
+    let login = login(folder.path(), "safe", &[], &mut server.browser(), By::Redirect);
+    assert_eq!(login.code, Some(0), "{login}");
+    let call = run_in(folder.path(), &["call", "safe", "whoami"]);
+    assert!(call.stdout.contains("me: mcp mcp:write"), "{call}");
+    // Each case: a command, and its exit code.
+    for (args, code) in [
+        (["auth", "login", "safe"], Some(0)),
+        (["auth", "status", "safe"], Some(0)),
+        (["auth", "refresh", "safe"], Some(0)),
+        (["auth", "logout", "safe"], Some(0)),
+        (["auth", "status", "safe"], Some(3)),
+        (["auth", "status", "local"], Some(2)),
+    ] {
+        let run = run_in(folder.path(), &args);
+        assert_eq!(run.code, code, "{args:?}: {run}");
+    }
+}
+
+#[test]
+fn a_client_that_is_not_admitted_is_told_the_next_backend() {
+    let (folder, server) = (tempfile::tempdir().expect("a folder"), start_with(false));
+    write_manifest(folder.path(), &server.url);
+    let login = run_in(folder.path(), &["auth", "login", "safe", "--no-browser"]);
+    assert_ne!(login.code, Some(0), "{login}");
+    for part in ["Acme admits its partners only.", "backend = \"files\" in [connectors.safe]"] {
+        assert!(login.stderr.contains(part), "{part}: {login}");
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn connectors_use_the_credential_of_their_url() {
