@@ -1,5 +1,7 @@
 //! The credential of a backend: its kind, its place in requests, and the steps to get it.
 
+use std::collections::BTreeMap;
+
 use super::ManifestText;
 
 /// A kind of credential.
@@ -73,6 +75,12 @@ pub struct BackendAuth {
     pub resource: Option<String>,
     /// The registration endpoint, where the vendor states it.
     pub register_at: Option<String>,
+    /// The page at which the user signs in, where no metadata gives it.
+    pub authorization_endpoint: Option<String>,
+    /// The endpoint that issues and renews tokens, where no metadata gives it.
+    pub token_endpoint: Option<String>,
+    /// Further parameters of the sign-in page, such as `access_type`.
+    pub authorize_params: BTreeMap<String, String>,
     /// The part of a request that the credential goes to.
     pub place: RequestPlace,
     /// The name of the header, parameter or cookie, if it is not `Authorization`.

@@ -234,6 +234,13 @@ static AUTH: TableFormat = TableFormat {
         key("resource", Url, "The resource indicator, where it is not the URL of the server."),
         key("register_at", Url, "The registration endpoint, where the vendor states it."),
         key(
+            "authorization_endpoint",
+            Url,
+            "The page at which the user signs in, where no metadata gives it.",
+        ),
+        key("token_endpoint", Url, "The endpoint that issues and renews tokens, where no metadata gives it."),
+        key("authorize_params", Map(&Text), "Further parameters of the sign-in page."),
+        key(
             "in",
             Choice(&["header", "query", "cookie"]),
             "The part of a request that the credential goes to. Default: header.",

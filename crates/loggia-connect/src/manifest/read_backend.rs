@@ -192,6 +192,13 @@ fn auth(table: &TableReader<'_>, problems: &mut ManifestProblems<'_>) -> Backend
     if value.as_ref().is_some_and(|value| !value.has_credential()) {
         problems.add::<()>(&table.span_of("value"), "the value needs ${credential}");
     }
+    for (key, other) in
+        [("authorization_endpoint", "token_endpoint"), ("token_endpoint", "authorization_endpoint")]
+    {
+        if table.has(key) && !table.has(other) {
+            problems.add::<()>(&table.span_of(key), format!("'{key}' needs '{other}', too"));
+        }
+    }
     BackendAuth {
         class: table.text("class").and_then(AuthClass::from_name).unwrap_or_default(),
         alternatives: alternatives.iter().filter_map(|name| AuthClass::from_name(name)).collect(),
@@ -200,6 +207,13 @@ fn auth(table: &TableReader<'_>, problems: &mut ManifestProblems<'_>) -> Backend
         issuer: table.owned("issuer"),
         resource: table.owned("resource"),
         register_at: table.owned("register_at"),
+        authorization_endpoint: table.owned("authorization_endpoint"),
+        token_endpoint: table.owned("token_endpoint"),
+        authorize_params: table
+            .entries("authorize_params")
+            .into_iter()
+            .filter_map(|((name, _), value)| Some((name.to_owned(), value.get_ref().as_str()?.to_owned())))
+            .collect(),
         place,
         name,
         value,

@@ -45,6 +45,12 @@ fn each_problem_says_where_it_is_and_what_to_write() {
         ("header names", remote("headers = { \"a b\" = \"c\" }\n")),
         ("two backends of a name", remote(REMOTE)),
         (
+            "one endpoint of two",
+            remote(
+                "[backends.auth]\nclass = \"preregistered\"\ntoken_endpoint = \"https://a.example/token\"\n",
+            ),
+        ),
+        (
             "placeholders",
             remote(
                 "headers = { A = \"${config.sit}\", B = \"${credential}\", C = \"${HOME}\", D = \"${config.x\" }\n[config.site]\ntype = \"string\"\ntitle = \"Site\"\n",
