@@ -8,7 +8,6 @@ use loggia::client::{Client, ClientBuilder};
 use loggia_connect::builtin::files::FilesOptions;
 use loggia_connect::config_file::{self, Backend, Builtin, ConfigFile, ServerSection};
 use loggia_connect::redact::Redactor;
-use loggia_connect::secret::Secret;
 use loggia_hub::{Connector, Opened};
 use loggia_store::AddedConnector;
 
@@ -210,14 +209,21 @@ impl GatewayConfig {
         match &self.connectors {
             Connectors::Folder { root, .. } => vec![root.clone()],
             Connectors::File { base, all } => {
-                let builtin = all.iter().filter(|connector| matches!(connector.backend, Backend::Builtin(_)));
-                // A connector that cannot be resolved is not served.
-                let resolved = builtin.filter_map(|connector| resolved(connector).ok());
-                let folder = |backend: Backend<Secret>| match backend {
-                    Backend::Builtin(Builtin::Files { path, .. }) => Some(base.join(path.expose())),
-                    _ => None,
+                let served = |connector: &&config_file::Connector| {
+                    matches!(connector.backend, Backend::Builtin(_) | Backend::Manifest(_))
                 };
-                resolved.filter_map(folder).collect()
+                let folder = |connector: &config_file::Connector| {
+                    // A connector that cannot be resolved is not served.
+                    match resolved(connector).ok()? {
+                        Backend::Builtin(Builtin::Files { path, .. }) => Some(base.join(path.expose())),
+                        Backend::Manifest(used) => {
+                            let manifest = ManifestConnector::read(base, &connector.name, used).ok()?;
+                            Some(base.join(manifest.folder()?))
+                        }
+                        _ => None,
+                    }
+                };
+                all.iter().filter(served).filter_map(folder).collect()
             }
         }
     }

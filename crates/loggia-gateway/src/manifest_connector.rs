@@ -11,8 +11,9 @@ use loggia::Error;
 use loggia::client::ClientBuilder;
 use loggia_auth::jose::sha256;
 use loggia_auth::scope::Scopes;
-use loggia_connect::config_file::{ConfigValue, ManifestUse, ToolFilter};
+use loggia_connect::config_file::{Backend, Builtin, ConfigValue, ManifestUse, ToolFilter};
 use loggia_connect::direct::{AccountApis, ManifestApi};
+use loggia_connect::import::bounded_text;
 use loggia_connect::manifest::{
     BackendAuth, ConnectorManifest, ConnectorValues, ManifestBackend, ManifestBackendKind, ManifestTransport,
     ResolvedBackend, embedded,
@@ -112,6 +113,17 @@ impl ManifestConnector {
             scopes: read_scopes.iter().chain(write_scopes).collect(),
             alternative: unusable.into_iter().cloned().chain(next).collect::<Vec<_>>(),
         })
+    }
+
+    /// Returns the folder that its backend serves, if it is the built-in connector `files`.
+    pub(crate) fn folder(&self) -> Option<String> {
+        let values = self.values(self.used.credential.clone()).ok()?;
+        match self.backend().ok()?.resolve(&values).ok()? {
+            ResolvedBackend::Configured(Backend::Builtin(Builtin::Files { path, .. })) => {
+                Some(path.expose().to_owned())
+            }
+            _ => None,
+        }
     }
 
     fn tools(&self) -> loggia::Result<(&ManifestBackend, ManifestTools)> {
@@ -236,7 +248,8 @@ fn find(base: &Path, name: &str) -> Result<(ConnectorManifest, String), String> 
     };
     if name.ends_with(".toml") {
         let path = base.join(name);
-        let text = std::fs::read_to_string(&path)
+        let text = std::fs::File::open(&path)
+            .and_then(bounded_text)
             .map_err(|error| format!("the manifest {} cannot be read: {error}", path.display()))?;
         return parsed(&text, &path.display().to_string());
     }

@@ -8,7 +8,7 @@ use loggia::wire::RawJson;
 const MOST_DEPTH: usize = 128;
 /// Most digits in a row.
 const MOST_DIGITS: usize = 1000;
-/// A text of this length is harmless whatever it is, so jaq reads it in its own way: `tonumber` takes more than JSON.
+/// A text of this length is harmless whatever it is, so jaq reads it: `tonumber` takes more than JSON.
 const HARMLESS: usize = 64;
 
 /// Checks a text before jaq reads it. The error is for people.

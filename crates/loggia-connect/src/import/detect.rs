@@ -82,7 +82,7 @@ const DEPTH: usize = 16;
 
 /// Returns whether the value of a setting is, or contains, a secret. A reference to a variable is none, and nor is
 /// punctuation beside it.
-pub(super) fn has_secret(name: &str, value: &str) -> bool {
+pub fn has_secret(name: &str, value: &str) -> bool {
     let rest = without_variables(value);
     let is_filled = match rest == value {
         true => !value.is_empty(),

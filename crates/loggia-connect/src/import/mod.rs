@@ -21,6 +21,7 @@ use toml_edit::{DocumentMut, Item, Table};
 use crate::config_file::{ConfigFile, connector_name};
 use secrets::Variables;
 
+pub use detect::has_secret;
 pub use error::{ExistingConnector, ImportError, UnusableServer};
 pub use file::bounded_text;
 

@@ -35,6 +35,17 @@ pub(super) struct CheckResult {
     pub(super) account: Option<String>,
 }
 
+/// The rule for a server that refuses a connection without a sign-in.
+pub(super) enum SignInRule {
+    /// The credential was entered. The URL may hold it, so no error names the URL.
+    Never,
+    /// The user signs in; `issuer` is the one that the connector names.
+    IfNeeded {
+        /// The issuer.
+        issuer: Option<String>,
+    },
+}
+
 /// Proves connectors: connects to them, and signs in where a user agent allows it.
 pub(super) struct ConnectorCheck<'a> {
     pub(super) name: &'a str,
@@ -53,7 +64,11 @@ impl ConnectorCheck<'_> {
         match resolved {
             ResolvedBackend::Configured(configured) => {
                 let health = upstream_health(backend);
-                Box::pin(self.backend(&configured, health.as_ref(), backend.auth.issuer.clone())).await
+                let sign_in = match backend.auth.class.is_entered() {
+                    true => SignInRule::Never,
+                    false => SignInRule::IfNeeded { issuer: backend.auth.issuer.clone() },
+                };
+                Box::pin(self.backend(&configured, health.as_ref(), sign_in)).await
             }
             ResolvedBackend::Direct => self.api(backend, values).await,
             ResolvedBackend::Bundle(_) => Err(unproven("bundles (.mcpb) cannot be started yet".to_owned())
@@ -91,14 +106,14 @@ impl ConnectorCheck<'_> {
         &self,
         backend: &Backend<Secret>,
         health: Option<&HealthCheck>,
-        issuer: Option<String>,
+        sign_in: SignInRule,
     ) -> Result<CheckResult, AddError> {
-        let connected = match (self.connect(backend).await, backend) {
-            (Err(Error::Unauthorized(_)), Backend::Remote(remote)) => {
+        let connected = match (self.connect(backend).await, backend, sign_in) {
+            (Err(Error::Unauthorized(_)), Backend::Remote(remote), SignInRule::IfNeeded { issuer }) => {
                 Box::pin(self.sign_in(remote, issuer)).await?;
                 self.connect(backend).await
             }
-            (connected, _) => connected,
+            (connected, ..) => connected,
         };
         let client = connected.map_err(|error| failed(&error))?;
         let proof = self.list(&client, health).await;

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use toml_edit::{Table, value};
 
 use super::answers::{AddAnswers, AddCredential};
-use super::check::{CheckResult, ConnectorCheck};
+use super::check::{CheckResult, ConnectorCheck, SignInRule};
 use super::error::AddError;
 use super::place::AddPlace;
 use super::plan::{AddPlan, PlanTarget, list_tokens};
@@ -101,6 +101,7 @@ impl AddPlan {
                 match &mut backend {
                     Backend::OpenApi(api) => api.credential = credential,
                     Backend::Stdio(stdio) => {
+                        section::pass_to_container(stdio, answers.config.keys());
                         for (name, text) in &answers.config {
                             let text = text.as_str().unwrap_or_default();
                             stdio.env.insert(name.clone(), Secret::new(expanded(name, text)?));
@@ -108,7 +109,7 @@ impl AddPlan {
                     }
                     Backend::Remote(_) | Backend::Manifest(_) | Backend::Builtin(_) => {}
                 }
-                Box::pin(check.backend(&backend, None, None)).await
+                Box::pin(check.backend(&backend, None, SignInRule::IfNeeded { issuer: None })).await
             }
             (PlanTarget::Manifest { .. }, None) => {
                 Err(AddError::unusable(&self.title, "its backend is gone"))
@@ -131,6 +132,12 @@ impl AddPlan {
                 section.insert("manifest", value(reference));
                 section.insert("backend", value(backend));
                 section
+            }
+            PlanTarget::Backend(Backend::Stdio(stdio)) => {
+                section::check_variables(&self.title, &answers.config)?;
+                let mut stdio = stdio.clone();
+                section::pass_to_container(&mut stdio, answers.config.keys());
+                section::of_backend(&Backend::Stdio(stdio))
             }
             PlanTarget::Backend(backend) => section::of_backend(backend),
         };

@@ -393,7 +393,8 @@ fn of_api(description: String, api: &Api, base_url: Option<&http::Uri>) -> AddPl
             title,
             Backend::OpenApi(OpenApi {
                 description: Secret::new(description),
-                base_url: None,
+                // The host that the user sees is the one that gets the credential, also if the description changes.
+                base_url: base_url.map(|url| Secret::new(url.to_string())),
                 credential: None,
                 headers: BTreeMap::new(),
             }),

@@ -6,11 +6,13 @@ use std::collections::BTreeMap;
 use loggia_connect::config_file::{
     Backend, Builtin, ConfigValue, ManifestUse, OpenApi, Remote, Stdio, Transport,
 };
+use loggia_connect::import::has_secret;
 use loggia_connect::secret::Secret;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, value};
 
 use super::answers::is_variable;
+use super::error::AddError;
 
 /// Returns a text of the configuration that stands for `text`.
 pub(super) fn literal(text: &str) -> String {
@@ -112,6 +114,34 @@ pub(super) fn of_backend(backend: &Backend<Secret>) -> Table {
     section
 }
 
+/// Passes environment variables of `docker run` on to the program in the container.
+pub(super) fn pass_to_container<'n>(stdio: &mut Stdio<Secret>, names: impl Iterator<Item = &'n String>) {
+    if stdio.command.expose() != "docker" {
+        return;
+    }
+    let image = stdio.args.pop();
+    for name in names {
+        stdio.args.extend([Secret::new("-e"), Secret::new(name.as_str())]);
+    }
+    stdio.args.extend(image);
+}
+
+/// Refuses a secret that would be stored as plain text: a definition holds none.
+pub(super) fn check_variables(title: &str, variables: &Map<String, Value>) -> Result<(), AddError> {
+    let plain = |(name, value): &(&String, &Value)| {
+        value.as_str().is_some_and(|text| variable_in(text).is_none() && has_secret(name, text))
+    };
+    match variables.iter().find(plain) {
+        None => Ok(()),
+        Some((name, _)) => {
+            let reason =
+                format!("the value of {name} looks like a secret, and would be stored as plain text");
+            let next = format!("set an environment variable to it, and write --set {name}=env:{name}");
+            Err(AddError::unusable(title, reason).next(next))
+        }
+    }
+}
+
 fn put_texts(section: &mut Table, key: &str, texts: &BTreeMap<String, Secret>) {
     if !texts.is_empty() {
         let texts = texts.iter().map(|(name, text)| (name.as_str(), literal(text.expose())));
@@ -136,4 +166,44 @@ pub(super) fn toml_of(json: &Value) -> Option<toml_edit::Value> {
             InlineTable::from_iter(members).into()
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_definition_holds_no_secret() {
+        for (name, value, is_refused) in [
+            ("API_KEY", json!("sk-live-4f9a"), true),
+            ("GITHUB_TOKEN", json!("abc"), true),
+            ("HEADER", json!("Bearer abcdefgh12345678"), true),
+            ("API_KEY", json!("${API_KEY}"), false),
+            ("TEAM", json!("blue"), false),
+            ("LIMIT", json!(3), false),
+        ] {
+            let variables = Map::from_iter([(name.to_owned(), value.clone())]);
+            let checked = check_variables("shop", &variables);
+            assert_eq!(checked.is_err(), is_refused, "{name}: {value}");
+            let next = checked.err().and_then(|error| error.next_step()).unwrap_or_default();
+            assert!(!is_refused || next.ends_with(&format!("--set {name}=env:{name}")), "{next}");
+        }
+    }
+
+    #[test]
+    fn a_container_gets_its_variables() {
+        let names = ["A".to_owned(), "B".to_owned()];
+        for (command, args, expected) in [
+            ("docker", vec!["run", "-i", "image"], vec!["run", "-i", "-e", "A", "-e", "B", "image"]),
+            ("npx", vec!["-y", "package"], vec!["-y", "package"]),
+        ] {
+            let args = args.into_iter().map(Secret::new).collect();
+            let (command, env) = (Secret::new(command), BTreeMap::new());
+            let mut stdio = Stdio { command, args, env, cwd: None, start_timeout: None };
+            pass_to_container(&mut stdio, names.iter());
+            assert_eq!(stdio.args.iter().map(|arg| arg.expose()).collect::<Vec<_>>(), expected);
+        }
+    }
 }

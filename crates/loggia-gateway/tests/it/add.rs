@@ -302,7 +302,10 @@ async fn a_description_becomes_a_connector_in_the_file_with_its_comments() {
     let report = plan.finish(AddAnswers::default(), &place, &context, None).await.expect("it is added");
     assert_eq!((report.name.as_str(), report.tools.len()), ("page-shop", 2));
     let written = std::fs::read_to_string(&file).expect("a file");
-    let section = format!("\n[connectors.page-shop]\nkind = \"openapi\"\ndescription = \"{word}\"\n");
+    let section = format!(
+        "\n[connectors.page-shop]\nkind = \"openapi\"\ndescription = \"{word}\"\nbase_url = \"http://{}/v1\"\n",
+        world.api
+    );
     assert_eq!(written, format!("# mine\n[server]\nlisten = \":0\" # free\n{section}"));
     assert!(world.stored().await.is_empty());
 
