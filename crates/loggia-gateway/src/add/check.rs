@@ -159,7 +159,7 @@ impl ConnectorCheck<'_> {
         let browser = self.browser.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(browser) = browser else { return Err(AddError::SignInNeeded(url.to_owned())) };
         let options = SignInOptions { issuer, ..SignInOptions::default() };
-        let signed_in = self.context.credentials().sign_in(url, options, browser).await;
+        let signed_in = Box::pin(self.context.credentials().sign_in(url, options, browser)).await;
         signed_in.map(drop).map_err(|error| AddError::SignIn { url: url.to_owned(), error })
     }
 }
