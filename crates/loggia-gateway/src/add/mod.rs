@@ -9,13 +9,14 @@
 //! # async fn run(credentials: loggia_gateway::Credentials) -> Result<(), loggia_gateway::add::AddError> {
 //! use loggia_connect::manifest::ManifestDirectory;
 //! use loggia_gateway::ConnectorContext;
-//! use loggia_gateway::add::{AddAnswers, AddPlan, AddPlace, AddSource};
+//! use loggia_gateway::add::{AddAnswers, AddCredential, AddPlace, AddPlan, AddSource};
 //!
 //! let source = AddSource::parse("linear", &ManifestDirectory::embedded(), &credentials).await?;
 //! let plan = AddPlan::new(source, None, Some("api"))?;
 //! println!("{plan}");
 //! let place = AddPlace::of(None, &credentials)?;
-//! let answers = AddAnswers { credential: Some("env:LINEAR_KEY".parse()?), ..AddAnswers::default() };
+//! let credential = AddCredential::Variable("LINEAR_KEY".to_owned());
+//! let answers = AddAnswers { credential: Some(credential), ..AddAnswers::default() };
 //! let added = plan.finish(answers, &place, &ConnectorContext::new(credentials), None).await?;
 //! println!("{} has {} tools", added.name, added.tools.len());
 //! # Ok(())
