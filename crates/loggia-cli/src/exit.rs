@@ -38,7 +38,7 @@ pub(crate) struct Failure {
     code: Code,
     message: String,
     hint: Option<String>,
-    /// Whether a sign-in helps.
+    /// True if a sign-in helps.
     sign_in: bool,
 }
 

@@ -34,7 +34,7 @@ struct ProgressState {
     shown: bool,
     /// The time of the last line, if stderr is no terminal.
     last: Option<Instant>,
-    /// Whether the user is being asked a question.
+    /// True if the user is being asked a question.
     held: bool,
 }
 

@@ -64,7 +64,7 @@ impl Template {
         &self.location
     }
 
-    /// Whether it stands for itself, without any variable.
+    /// Returns whether it stands for itself, without any variable.
     pub fn is_plain(&self) -> bool {
         parts(self.written()).all(|part| matches!(part, Ok(SecretTemplatePart::Text(_))))
     }

@@ -23,7 +23,7 @@ const CHARS: usize = 16;
 #[derive(Clone)]
 pub struct ConnectorDatabase {
     place: DatabasePlace,
-    /// Whether the environment names the database.
+    /// True if the environment names the database.
     is_of_environment: bool,
 }
 

@@ -34,7 +34,7 @@ pub struct ConfigChange {
     pub source: ConfigSource,
     /// The change of the connectors.
     pub connectors: ConnectorSetChange,
-    /// Whether `[server]` differs from what the gateway was started with, which takes effect at its next start.
+    /// True if `[server]` differs from what the gateway was started with, which takes effect at its next start.
     pub needs_restart: bool,
 }
 

@@ -27,7 +27,7 @@ pub struct SavedAccount {
     pub connector: String,
     /// The name, which the user chose.
     pub name: String,
-    /// Whether calls that name no account use it.
+    /// True if calls that name no account use it.
     pub is_default: bool,
 }
 

@@ -39,7 +39,7 @@ pub struct ConnectorSummary {
     pub kind: String,
     /// The system, in a few words without a secret.
     pub detail: String,
-    /// Whether it is served.
+    /// True if it is served.
     pub is_enabled: bool,
     /// The configuration file that declares it; `None` if it was added.
     pub file: Option<PathBuf>,

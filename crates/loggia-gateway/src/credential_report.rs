@@ -45,7 +45,7 @@ pub struct CredentialReport {
     /// The expiry, in seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<u64>,
-    /// Whether the next token needs no sign-in.
+    /// True if the next token needs no sign-in.
     pub renewable: bool,
     /// A remark, which may quote the server.
     #[serde(skip_serializing_if = "Option::is_none")]

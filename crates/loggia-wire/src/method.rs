@@ -137,7 +137,7 @@ impl Method {
         from_client && self.exists_in(version)
     }
 
-    /// Whether a server may answer it with `input_required` (MRTR, "Supported Requests").
+    /// Returns whether a server may answer it with `input_required` (MRTR, "Supported Requests").
     pub const fn may_require_input(&self) -> bool {
         matches!(self, Method::CallTool | Method::GetPrompt | Method::ReadResource)
     }

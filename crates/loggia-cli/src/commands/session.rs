@@ -112,7 +112,7 @@ impl<'a> Session<'a> {
         out::note(format!("{WARN}warning{WARN:#}: {}", one_line(&self.told(warning))));
     }
 
-    /// Whether the output is for programs.
+    /// Returns whether the output is for programs.
     pub(crate) fn json(&self) -> bool {
         self.args.output == OutputArg::Json
     }

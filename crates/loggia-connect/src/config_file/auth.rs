@@ -18,9 +18,9 @@ const SCOPE: &str = "mcp";
 /// The section `[server.auth]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuthSection {
-    /// Whether callers must say who they are, where it says so.
+    /// True if callers must sign in; `None` if the file does not say.
     pub enabled: Option<bool>,
-    /// Whether tokens of the authorization server that is built in are taken.
+    /// True if tokens of the authorization server that is built in are taken.
     pub embedded: bool,
     /// The identity provider of the users; without one, a link on this machine's terminal signs them in.
     pub openid: Option<OpenId>,
@@ -55,7 +55,7 @@ pub struct Issuer {
     pub issuer: String,
     /// The audience of its tokens, besides the URL of the endpoint.
     pub audience: Option<String>,
-    /// Whether tokens are taken that do not say they are access tokens.
+    /// True if tokens are taken that do not say they are access tokens.
     pub any_token_type: bool,
     /// The introspection endpoint for its tokens; without one, its tokens are signed.
     pub introspection: Option<Introspection>,

@@ -16,7 +16,7 @@ pub struct Listen {
 }
 
 impl Listen {
-    /// Whether only this machine can reach it.
+    /// Returns whether only this machine can reach it.
     pub fn is_local(&self) -> bool {
         is_local(&self.host)
     }
@@ -68,7 +68,7 @@ impl PublicUrl {
         &self.authority
     }
 
-    /// Whether only this machine is meant.
+    /// Returns whether only this machine is meant.
     pub fn is_local(&self) -> bool {
         self.local
     }

@@ -129,7 +129,7 @@ impl Default for ServerSection {
 pub struct Connector {
     /// Its name, which [`connector_name`] makes of the one that is written.
     pub name: String,
-    /// Whether it is served.
+    /// True if it is served.
     pub enabled: bool,
     /// The prefix of its tools' names, if it is not its own name.
     pub prefix: Option<String>,
@@ -243,9 +243,9 @@ pub enum Builtin<T> {
     Files {
         /// The folder.
         path: T,
-        /// Whether it may be changed.
+        /// True if it may be changed.
         write: bool,
-        /// Whether files may be changed that other programs execute or trust.
+        /// True if files may be changed that other programs execute or trust.
         write_sensitive: bool,
     },
 }
@@ -258,7 +258,7 @@ pub struct ToolFilter {
 }
 
 impl ToolFilter {
-    /// Whether a tool is served: `deny` is stronger, and without `allow` everything else is.
+    /// Returns whether a tool is served: `deny` is stronger, and without `allow` everything else is.
     pub fn allows(&self, tool: &str) -> bool {
         let any = |globs: &[BoundedGlob]| globs.iter().any(|glob| glob.is_match(tool));
         !any(&self.deny) && self.allow.as_deref().is_none_or(any)

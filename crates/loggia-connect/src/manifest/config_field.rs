@@ -13,7 +13,7 @@ pub struct ConfigField {
     pub title: String,
     /// The help.
     pub description: Option<String>,
-    /// Whether a value must be given.
+    /// True if a value must be given.
     pub is_required: bool,
     /// The value where the user gives none.
     pub default: Option<Value>,
@@ -25,7 +25,7 @@ pub struct ConfigField {
     pub max: Option<f64>,
     /// The values of a choice.
     pub choices: Vec<ConfigChoice>,
-    /// Whether several files or folders may be given.
+    /// True if several files or folders may be given.
     pub is_multiple: bool,
 }
 

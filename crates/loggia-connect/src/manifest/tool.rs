@@ -22,11 +22,11 @@ pub struct ManifestTool {
     pub description: Option<String>,
     /// The effect of a call.
     pub class: Option<OperationClass>,
-    /// Whether it is served.
+    /// True if it is served.
     pub is_enabled: bool,
-    /// Whether the user is asked before each call.
+    /// True if the user is asked before each call.
     pub needs_confirmation: bool,
-    /// Whether it is left out of the first list of tools.
+    /// True if it is left out of the first list of tools.
     pub is_deferred: bool,
     /// Arguments that callers neither see nor set; texts in them may have placeholders.
     pub fixed: Map<String, Value>,
@@ -126,7 +126,7 @@ pub struct ToolInput {
     pub name: String,
     /// The JSON Schema, with its description.
     pub schema: Value,
-    /// Whether callers must give it.
+    /// True if callers must give it.
     pub is_required: bool,
     /// The part of the request.
     pub place: InputPlace,

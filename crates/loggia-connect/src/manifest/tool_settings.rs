@@ -22,11 +22,11 @@ pub struct ToolSettings {
     pub from: String,
     /// The effect of a call, if the manifest says it.
     pub class: Option<OperationClass>,
-    /// Whether it is served.
+    /// True if it is served.
     pub is_enabled: bool,
-    /// Whether the user is asked before each call.
+    /// True if the user is asked before each call.
     pub needs_confirmation: bool,
-    /// Whether it is left out of the first list of tools.
+    /// True if it is left out of the first list of tools.
     pub is_deferred: bool,
     title: Option<String>,
     description: Option<String>,

@@ -19,7 +19,7 @@ pub struct AddAnswers {
     pub credential: Option<AddCredential>,
     /// The name of the account; without one, the name that the system tells, or `default`.
     pub account: Option<String>,
-    /// Whether the connector is proved before it is stored.
+    /// True if the connector is proved before it is stored.
     pub is_checked: bool,
 }
 
@@ -84,7 +84,7 @@ pub struct MissingAnswer {
     pub title: String,
     /// The help.
     pub description: Option<String>,
-    /// Whether it must not be shown.
+    /// True if it must not be shown.
     pub is_secret: bool,
     /// The values that are allowed, where they are few.
     pub choices: Vec<String>,

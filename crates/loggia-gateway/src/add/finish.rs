@@ -32,7 +32,7 @@ pub struct AddedReport {
     pub file: Option<PathBuf>,
     /// The account whose credential was saved.
     pub account: Option<String>,
-    /// Whether it was proved.
+    /// True if it was proved.
     pub is_checked: bool,
     /// The names of its tools, if it was proved.
     pub tools: Vec<String>,

@@ -79,7 +79,7 @@ pub struct PlannedTool {
     pub title: Option<String>,
     /// The effect of a call; `None` where only the server knows it.
     pub class: Option<OperationClass>,
-    /// Whether it is served.
+    /// True if it is served.
     pub is_enabled: bool,
 }
 
@@ -92,9 +92,9 @@ pub struct PlannedCredential {
     pub description: Option<String>,
     /// The steps at the vendor, in order.
     pub steps: Vec<AuthStep>,
-    /// Whether the user signs in with a browser; a credential that is entered takes its place.
+    /// True if the user signs in with a browser; a credential that is entered takes its place.
     pub is_sign_in: bool,
-    /// Whether it must be entered.
+    /// True if it must be entered.
     pub is_required: bool,
 }
 

@@ -89,7 +89,7 @@ struct TypeWriter<'s> {
 struct TypeContext<'a> {
     description: Option<&'a str>,
     default: Option<&'a [u8]>,
-    /// Whether null is a value.
+    /// True if null is a value.
     is_nullable: bool,
     depth: usize,
 }

@@ -27,7 +27,7 @@ pub struct ArgumentDescription<'s> {
     pub name: &'s str,
     /// The type as people write it: `string`, `integer[]`, `"a" | "b"`.
     pub type_text: String,
-    /// Whether it must be given.
+    /// True if it must be given.
     pub is_required: bool,
     /// The value that the server takes where it is not given.
     pub default: Option<&'s Value>,

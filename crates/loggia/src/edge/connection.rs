@@ -84,7 +84,7 @@ pub enum Action {
         key: CallKey,
         /// The request.
         request: Box<Request>,
-        /// Whether it may ask the client live ([`DuplexConnection::handle_ask`]).
+        /// True if it may ask the client live ([`DuplexConnection::handle_ask`]).
         live: bool,
     },
     /// Drop this request: its client does not want it any more. Reports that come anyway are ignored.

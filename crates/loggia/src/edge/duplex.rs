@@ -58,7 +58,7 @@ struct DuplexDriver {
     machine: DuplexConnection,
     reader: Box<dyn ReadFrames>,
     writer: Box<dyn WriteFrames>,
-    /// Whether the peer may still send.
+    /// True if the peer may still send.
     open: bool,
     /// Since when the peer has read nothing of what waits for it.
     stalled: Option<Instant>,

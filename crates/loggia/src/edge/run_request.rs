@@ -139,7 +139,7 @@ async fn resolve_input<S: Service + ?Sized>(
     ))
 }
 
-/// Whether a reply asks the client.
+/// True if a reply asks the client.
 enum ReplyKind {
     Yes(InputRequired),
     No(Reply),

@@ -18,7 +18,7 @@ pub(crate) struct ObjectDefaults {
 struct MemberDefaults {
     name: String,
     default: Option<RawJson>,
-    /// Whether `null` stands for a member that is left out.
+    /// True if `null` stands for a member that is left out.
     null_is_absence: bool,
     value: ValueDefaults,
 }
@@ -28,7 +28,7 @@ struct MemberDefaults {
 struct ValueDefaults {
     object: ObjectDefaults,
     items: Option<Box<ValueDefaults>>,
-    /// Whether the value itself has a default.
+    /// True if the value itself has a default.
     has_default: bool,
 }
 

@@ -20,7 +20,7 @@ pub(crate) struct ServerCore {
     pub(crate) tools: Option<List<ToolEntry>>,
     pub(crate) prompts: Option<List<PromptEntry>>,
     pub(crate) resources: Option<ResourceLists>,
-    /// Whether anything can be completed.
+    /// True if anything can be completed.
     pub(crate) has_completions: bool,
     /// Completes what has no completer of its own.
     pub(crate) completer: Option<Completer<()>>,

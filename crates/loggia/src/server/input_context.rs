@@ -56,7 +56,7 @@ pub(super) struct PendingInput {
     pub(super) kept: VecMap<String, RecordedAnswer>,
     pub(super) once: VecMap<String, RawJson>,
     pub(super) wanted: VecMap<String, (String, InputRequest)>,
-    /// Whether a question waits for an answer that only another round can bring.
+    /// True if a question waits for an answer that only another round can bring.
     is_suspended: bool,
     waker: Option<Waker>,
 }

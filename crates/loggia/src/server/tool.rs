@@ -19,9 +19,9 @@ use crate::schema::{Direction, Generator, Object, Property, Schema};
 pub struct Tool<S> {
     pub(crate) definition: model::Tool,
     pub(crate) handler: ToolHandler<S>,
-    /// Whether the input schema was made from types, so that `null` for an optional member means absence.
+    /// True if the input schema was made from types, so that `null` for an optional member means absence.
     pub(crate) generated: bool,
-    /// Whether the output schema was written by hand, so that results are to be held against it.
+    /// True if the output schema was written by hand, so that results are to be held against it.
     pub(crate) checks_output: bool,
 }
 

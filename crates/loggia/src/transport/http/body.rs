@@ -219,7 +219,7 @@ const DROP_TIME: Duration = Duration::from_secs(10);
 struct RequestBody {
     /// There until the body ended.
     incoming: Option<Incoming>,
-    /// Whether the client sends the body at all when the request is refused. One that expects `100 Continue` does not.
+    /// True if the client sends the body at all when the request is refused. One that expects `100 Continue` does not.
     is_sent: bool,
 }
 

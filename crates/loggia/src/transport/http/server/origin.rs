@@ -32,7 +32,7 @@ const MOST_REQUESTED: usize = 8 << 10;
 #[derive(Debug)]
 pub(super) struct OriginFilter {
     rules: OriginRules,
-    /// Whether responses differ by origin.
+    /// True if responses differ by origin.
     varies: bool,
 }
 

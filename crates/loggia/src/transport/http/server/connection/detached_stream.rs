@@ -29,7 +29,7 @@ pub(super) struct DetachedResponse(Arc<DetachedResponseState>);
 struct DetachedResponseState {
     response: Mutex<Option<Response<CountedBody>>>,
     is_there: AtomicBool,
-    /// Whether hyper has written everything that it holds.
+    /// True if hyper has written everything that it holds.
     flushed: AtomicBool,
 }
 

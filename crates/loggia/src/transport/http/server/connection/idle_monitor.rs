@@ -27,7 +27,7 @@ struct ConnectionCounts {
     waiting: AtomicUsize,
     /// Number of events: a request began or ended, a peer read data, the head of a request began.
     events: AtomicUsize,
-    /// Whether some bytes of the next request came, but not all of its head.
+    /// True if some bytes of the next request came, but not all of its head.
     head_begun: AtomicBool,
 }
 

@@ -48,7 +48,7 @@ struct LogStream {
     /// The connection that carries the stream; a later one takes over from an earlier.
     carrier: Option<u64>,
     carriers: u64,
-    /// Whether a client knows an id of this stream, and so can come back to it.
+    /// True if a client knows an id of this stream, and so can come back to it.
     known: bool,
     finished: bool,
     released: bool,
