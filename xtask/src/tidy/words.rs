@@ -4,7 +4,7 @@
 use super::source::{Source, has_word};
 
 /// Words that no doc comment should begin with.
-const BEGINNINGS: [&str; 5] = ["what", "who", "whoever", "where", "how"];
+const BEGINNINGS: [&str; 6] = ["what", "who", "whoever", "where", "how", "whether"];
 /// Words and phrases for which there is a plain word.
 const IDIOMS: [&str; 12] = [
     "somebody",
