@@ -179,13 +179,22 @@ impl ManifestApi {
         let definitions: Vec<loggia::model::Tool> = self.tools().collect();
         let tools = definitions.into_iter().enumerate().map(|(place, definition)| served(place, definition));
         let tools: Vec<Tool<ManifestApi>> = tools.collect();
-        Server::new(manifest.name.clone(), manifest.version.clone())
-            .title(manifest.title.clone())
-            .description(manifest.description.clone())
-            .state(self)
-            .tools(tools)
-            .build()
+        server(self, tools, manifest)
     }
+}
+
+/// Makes an MCP server of a manifest's tools.
+fn server<S: Send + Sync + 'static>(
+    state: S,
+    tools: Vec<Tool<S>>,
+    manifest: &ConnectorManifest,
+) -> loggia::Result<Server> {
+    Server::new(manifest.name.clone(), manifest.version.clone())
+        .title(manifest.title.clone())
+        .description(manifest.description.clone())
+        .state(state)
+        .tools(tools)
+        .build()
 }
 
 fn served(place: usize, definition: loggia::model::Tool) -> Tool<ManifestApi> {

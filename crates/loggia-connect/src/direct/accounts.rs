@@ -10,7 +10,7 @@ use loggia::server::{Args, Cx, Tool, ToolError};
 use loggia::wire::JsonObject;
 use serde_json::json;
 
-use super::{ManifestApi, raw};
+use super::{ManifestApi, raw, server};
 use crate::manifest::ConnectorManifest;
 
 /// The names of the argument, in order of preference: a tool may have an argument of the first name itself.
@@ -40,12 +40,7 @@ impl AccountApis {
         }
         let definitions: Vec<ToolDefinition> = self.accounts[0].1.tools().collect();
         let tools: Vec<Tool<AccountApis>> = definitions.into_iter().map(|tool| self.served(tool)).collect();
-        Server::new(manifest.name.clone(), manifest.version.clone())
-            .title(manifest.title.clone())
-            .description(manifest.description.clone())
-            .state(self)
-            .tools(tools)
-            .build()
+        server(self, tools, manifest)
     }
 
     fn served(&self, definition: ToolDefinition) -> Tool<AccountApis> {

@@ -139,7 +139,7 @@ async fn resolve_input<S: Service + ?Sized>(
     ))
 }
 
-/// True if a reply asks the client.
+/// A reply, apart from one that asks the client.
 enum ReplyKind {
     Yes(InputRequired),
     No(Reply),
