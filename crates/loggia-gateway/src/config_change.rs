@@ -38,14 +38,6 @@ pub struct ConfigChange {
     pub needs_restart: bool,
 }
 
-impl ConfigChange {
-    /// Returns whether no connector was added, reconnected or removed, and no restart is needed.
-    pub fn is_empty(&self) -> bool {
-        let ConnectorSetChange { added, reconnected, removed, .. } = &self.connectors;
-        added.is_empty() && reconnected.is_empty() && removed.is_empty() && !self.needs_restart
-    }
-}
-
 impl fmt::Display for ConfigChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ConnectorSetChange { added, reconnected, removed, kept, .. } = &self.connectors;

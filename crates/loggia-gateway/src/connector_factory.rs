@@ -34,26 +34,20 @@ pub(crate) struct ConnectorFactory {
     accounts: RwLock<AccountSet>,
 }
 
-/// The connectors of a configuration that is not served yet.
-pub(crate) struct PreparedConnectors {
-    pub(crate) connectors: Vec<Connector>,
-    accounts: AccountSet,
-}
-
 impl ConnectorFactory {
     pub(crate) fn new(context: ConnectorContext, users: Option<UserAccounts>) -> ConnectorFactory {
         ConnectorFactory { context, users, key: random(32), accounts: RwLock::default() }
     }
 
-    /// Makes the connectors. Nothing changes before [`ConnectorFactory::commit`].
-    pub(crate) fn prepare(&self, config: &GatewayConfig) -> PreparedConnectors {
+    /// Makes the connectors. Their accounts are used after [`ConnectorFactory::commit`].
+    pub(crate) fn prepare(&self, config: &GatewayConfig) -> (Vec<Connector>, AccountSet) {
         let accounts = self.account_set(config);
         let with_accounts = |connector: Connector| match accounts.get(connector.name()) {
             Some(accounts) => connector.people(accounts),
             None => connector,
         };
         let connectors = config.connectors(&self.context, &self.key);
-        PreparedConnectors { connectors: connectors.into_iter().map(with_accounts).collect(), accounts }
+        (connectors.into_iter().map(with_accounts).collect(), accounts)
     }
 
     /// Uses the accounts of connectors that are served now.
@@ -85,13 +79,6 @@ impl ConnectorFactory {
             (name, entry)
         };
         AccountSet(Arc::new(config.personal().into_iter().map(entry).collect()))
-    }
-}
-
-impl PreparedConnectors {
-    /// Takes the connectors, and leaves the accounts to be committed once the hub serves them.
-    pub(crate) fn split(self) -> (Vec<Connector>, AccountSet) {
-        (self.connectors, self.accounts)
     }
 }
 

@@ -190,7 +190,7 @@ impl Gateway {
             end_leftovers();
         }
         let identity = Implementation::new("loggia", env!("CARGO_PKG_VERSION")).title("Loggia");
-        let (connectors, accounts) = factory.prepare(&self.config).split();
+        let (connectors, accounts) = factory.prepare(&self.config);
         let limits = hub_limits(&self.config.server, requests);
         let lists = |file: &Path| self.options.state.as_ref()?.lists(file);
         let memory = self.config.file().and_then(lists).map_or_else(HubMemory::none, HubMemory::at);

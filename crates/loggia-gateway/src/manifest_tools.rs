@@ -91,26 +91,6 @@ impl ToolTransform for SettingsTransform {
 }
 
 impl ToolTransform for ConfirmationTransform {
-    fn definition(&self, tool: &Tool) -> Tool {
-        tool.clone()
-    }
-
-    fn changes_arguments(&self) -> bool {
-        false
-    }
-
-    fn arguments(&self, given: &JsonObject) -> Result<JsonObject, String> {
-        Ok(given.clone())
-    }
-
-    fn changes_result(&self) -> bool {
-        false
-    }
-
-    fn result(&self, result: CallToolResult) -> CallToolResult {
-        result
-    }
-
     fn needs_confirmation(&self) -> bool {
         true
     }

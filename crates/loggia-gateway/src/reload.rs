@@ -64,7 +64,7 @@ impl ConfigReloader {
         next.check()?;
         // Until the hub has changed, rules hold for the spellings of the old and of the new connectors.
         self.set_scopes(&[&self.config, &next]);
-        let (connectors, accounts) = self.factory.prepare(&next).split();
+        let (connectors, accounts) = self.factory.prepare(&next);
         let applied = self.hub.apply(connectors).map_err(GatewayError::configuration);
         if applied.is_ok() {
             self.factory.commit(accounts);

@@ -15,19 +15,29 @@ use loggia::model::{CallToolResult, JsonObject, Tool};
 pub trait ToolTransform: Send + Sync + 'static {
     /// Returns the definition that clients see, from the connector's own. Its name is not used: names have
     /// transforms of their own.
-    fn definition(&self, tool: &Tool) -> Tool;
+    fn definition(&self, tool: &Tool) -> Tool {
+        tool.clone()
+    }
 
-    /// Returns whether the arguments of calls are rewritten. If not, their bytes are relayed.
-    fn changes_arguments(&self) -> bool;
+    /// Returns whether the arguments of calls are rewritten. If not, their bytes are relayed. False by default.
+    fn changes_arguments(&self) -> bool {
+        false
+    }
 
     /// Returns the arguments for the connector, from the caller's. The error is a text for the model.
-    fn arguments(&self, given: &JsonObject) -> Result<JsonObject, String>;
+    fn arguments(&self, given: &JsonObject) -> Result<JsonObject, String> {
+        Ok(given.clone())
+    }
 
-    /// Returns whether results are rewritten. If not, their bytes are relayed.
-    fn changes_result(&self) -> bool;
+    /// Returns whether results are rewritten. If not, their bytes are relayed. False by default.
+    fn changes_result(&self) -> bool {
+        false
+    }
 
     /// Returns the result for the client. Errors of the tool are not passed to it.
-    fn result(&self, result: CallToolResult) -> CallToolResult;
+    fn result(&self, result: CallToolResult) -> CallToolResult {
+        result
+    }
 
     /// Returns whether the user is asked before each call. False by default.
     fn needs_confirmation(&self) -> bool {

@@ -46,26 +46,6 @@ impl<const CONFIRM: bool> ToolTransform for Polite<CONFIRM> {
 struct Asked;
 
 impl ToolTransform for Asked {
-    fn definition(&self, tool: &Tool) -> Tool {
-        tool.clone()
-    }
-
-    fn changes_arguments(&self) -> bool {
-        false
-    }
-
-    fn arguments(&self, given: &JsonObject) -> Result<JsonObject, String> {
-        Ok(given.clone())
-    }
-
-    fn changes_result(&self) -> bool {
-        false
-    }
-
-    fn result(&self, result: CallToolResult) -> CallToolResult {
-        result
-    }
-
     fn needs_confirmation(&self) -> bool {
         true
     }
