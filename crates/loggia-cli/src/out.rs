@@ -6,6 +6,7 @@ use std::io::{self, IsTerminal, Write};
 
 use anstream::AutoStream;
 use anstyle::{AnsiColor, Style};
+use loggia_gateway::report_text::{ReportText, TextRole};
 
 use crate::args::ColorArg;
 use crate::text::escape_json;
@@ -34,6 +35,20 @@ pub(crate) fn choose_color(color: ColorArg) {
         ColorArg::Never => anstream::ColorChoice::Never,
     };
     choice.write_global();
+}
+
+/// Returns a report with the colours of its roles.
+pub(crate) fn paint(report: &ReportText) -> String {
+    let style = |role| match role {
+        TextRole::Plain => Style::new(),
+        TextRole::Name => NAME,
+        TextRole::Detail => DIM,
+        TextRole::Good => GOOD,
+        TextRole::Warning => WARN,
+        TextRole::Bad => BAD,
+    };
+    let paint = |(role, text)| format!("{0}{text}{0:#}", style(role));
+    report.parts().map(paint).collect()
 }
 
 /// Writes a whole result to stdout.

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::credential_check::{CredentialCheck, CredentialState};
 use crate::credentials::Credentials;
+use crate::report_text::{ReportText, TextRole, rough_duration};
 
 /// The state of the user's sign-in at a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -87,6 +88,37 @@ impl CredentialReport {
             remaining: credential.remaining(SystemTime::now()).map(|left| left.as_secs()),
             ..CredentialReport::new(url, SignInState::SignedIn)
         }
+    }
+
+    /// Returns the report for people: the state, and below it the issuer, the scopes and the expiry.
+    pub fn to_text(&self) -> ReportText {
+        let (role, mark, state) = match self.state {
+            SignInState::SignedIn => (TextRole::Good, "✓", "signed in"),
+            SignInState::NotNeeded => (TextRole::Good, "✓", "needs no sign-in"),
+            SignInState::SignedOut => (TextRole::Warning, "-", "not signed in"),
+            SignInState::SignInAgain => (TextRole::Bad, "✗", "sign in again"),
+            SignInState::Unknown => (TextRole::Bad, "✗", "the state is unknown"),
+        };
+        let note = self.note.as_ref().map(|note| format!(" ({note})")).unwrap_or_default();
+        let head = ReportText::default().with(role, mark).plain(" ").with(TextRole::Name, &self.server);
+        let head = head.plain(&format!(": {state}")).with(TextRole::Detail, &note).end_line();
+        let scopes = self.scopes.as_ref().filter(|scopes| !scopes.is_empty()).map(|scopes| scopes.join(" "));
+        let expiry = (self.state == SignInState::SignedIn).then(|| self.expiry());
+        let lines = [("issuer", self.issuer.clone()), ("scopes", scopes), ("expires", expiry)];
+        let line = |(name, value): (&str, Option<String>)| {
+            let name = ReportText::default().plain("  ").column(TextRole::Detail, name, 8);
+            Some(name.plain(&format!(" {}", value?)).end_line())
+        };
+        std::iter::once(head).chain(lines.into_iter().filter_map(line)).collect()
+    }
+
+    fn expiry(&self) -> String {
+        let when = match self.remaining {
+            None => return "at a time that the server does not state".to_owned(),
+            Some(0) => "now".to_owned(),
+            Some(left) => format!("in {}", rough_duration(left)),
+        };
+        when + if self.renewable { ", renewed before that" } else { ", and cannot be renewed" }
     }
 
     pub(crate) fn note(self, note: impl Into<String>) -> CredentialReport {

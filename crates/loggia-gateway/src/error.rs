@@ -49,6 +49,13 @@ pub enum GatewayError {
         /// The process that has the port, where that can be found out.
         holder: Option<String>,
     },
+    /// The user or the thing that a command names does not exist.
+    NotFound {
+        /// The name, and what it was looked for as.
+        message: String,
+        /// The next step for the administrator.
+        next_step: String,
+    },
     /// Credentials cannot be read, saved or checked.
     Auth(AuthError),
     /// A connector or the MCP transport failed.
@@ -84,6 +91,7 @@ impl GatewayError {
                 Some("name the URL in server.public_url, or turn authorization off".to_owned())
             }
             GatewayError::Vault { next_step, .. } => next_step.clone(),
+            GatewayError::NotFound { next_step, .. } => Some(next_step.clone()),
             GatewayError::Bind { .. } => Some("choose another address or port".to_owned()),
             _ => None,
         }
@@ -111,7 +119,9 @@ impl fmt::Display for GatewayError {
                 "authorization is on, and then clients must know under which URL the gateway is served",
             ),
             GatewayError::Configuration(what) => f.write_str(what),
-            GatewayError::Vault { message, .. } => f.write_str(message),
+            GatewayError::Vault { message, .. } | GatewayError::NotFound { message, .. } => {
+                f.write_str(message)
+            }
             GatewayError::Bind { listen, source, holder } => match (source.kind(), holder) {
                 (io::ErrorKind::AddrInUse, Some(holder)) => {
                     write!(f, "{listen} is already in use by {holder}")

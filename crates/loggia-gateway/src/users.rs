@@ -2,7 +2,6 @@
 //! all access when a user leaves. It uses the vault, so the gateway may be running. Invariant: sign-ins and keys end
 //! before credentials are deleted, so that no new credential is saved meanwhile.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -17,45 +16,20 @@ use crate::config::GatewayConfig;
 use crate::connector::PersonalConnector;
 use crate::credentials::Credentials;
 use crate::error::{GatewayError, Result};
+use crate::user_report::{EndedAccess, ForgottenCredentials, RemovedUser, RevocationFailure, UserList};
 use crate::vault::{VaultLocation, api_keys};
 
 /// The prefix of the names of tokens. Unfinished sign-ins have other names.
 const TOKENS: &str = "credential/";
+/// The next steps after a name that is not found.
+const LIST: &str = "`loggia auth people list` lists the users who have signed in";
+const LIST_CREDENTIALS: &str = "`loggia auth people list` lists the users and their credentials";
 
 /// The users of a gateway.
 pub struct Users {
     vault: Vault,
     accounts: UserAccounts,
     connectors: Vec<PersonalConnector>,
-}
-
-/// The access of a user that has ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EndedAccess {
-    /// The number of sign-ins.
-    pub sign_ins: usize,
-    /// The number of API keys.
-    pub keys: usize,
-}
-
-/// The access and the credentials of a user that were removed.
-#[derive(Debug, Clone)]
-pub struct RemovedUser {
-    /// The access that was ended.
-    pub access: EndedAccess,
-    /// The credentials that were deleted.
-    pub credentials: Vec<VaultEntry>,
-    /// Those of them that could not be revoked.
-    pub failures: Vec<RevocationFailure>,
-}
-
-/// A credential that was deleted here, but could not be revoked at the server that issued it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RevocationFailure {
-    /// The connector.
-    pub connector: String,
-    /// The reason.
-    pub reason: String,
 }
 
 impl Users {
@@ -74,77 +48,83 @@ impl Users {
         Ok(Users { vault, accounts, connectors: config.personal() })
     }
 
-    /// Returns the users who are signed in to the gateway, each with the number of programs.
+    /// Returns the users who are signed in to the gateway or have credentials for its connectors.
     ///
     /// # Errors
     ///
-    /// [`GatewayError::Auth`] if the vault cannot be read.
-    pub async fn signed_in(&self) -> Result<BTreeMap<String, usize>> {
-        Ok(self.sessions().signed_in().await?)
-    }
-
-    /// Returns the credentials that users have for connectors; only those of `owner` if it is given.
-    ///
-    /// # Errors
-    ///
-    /// [`GatewayError::Configuration`] if the vault cannot be read.
-    pub async fn credentials(&self, owner: Option<&str>) -> Result<Vec<VaultEntry>> {
-        let mut entries = self.vault.list(owner).await.map_err(failed)?;
-        entries.retain(|entry| entry.name.starts_with(TOKENS) || entry.name == API_KEY);
-        Ok(entries)
-    }
-
-    /// Returns the credentials of a user for one connector, by any spelling of its name; for all where `connector` is `None`.
-    ///
-    /// # Errors
-    ///
-    /// [`GatewayError::Configuration`] where the vault cannot be read.
-    pub async fn credentials_at(&self, owner: &str, connector: Option<&str>) -> Result<Vec<VaultEntry>> {
-        let mut entries = self.credentials(Some(owner)).await?;
-        let name = connector.map(|written| connector_name(written).unwrap_or_else(|_| written.to_owned()));
-        entries.retain(|entry| name.as_ref().is_none_or(|name| entry.connector == *name));
-        Ok(entries)
+    /// [`GatewayError`] if the vault cannot be read.
+    pub async fn list(&self) -> Result<UserList> {
+        let credentials = self.credentials(None).await?;
+        Ok(UserList { signed_in: self.sessions().signed_in().await?, credentials })
     }
 
     /// Ends the sign-ins of a user, and revokes the user's API keys.
     ///
     /// # Errors
     ///
-    /// [`GatewayError::Auth`] if the vault cannot be written.
-    pub async fn end_access(&self, owner: &str) -> Result<EndedAccess> {
-        let sign_ins = self.sessions().sign_out(owner).await?;
-        let keys = api_keys(&self.vault).revoke_all(owner, SystemTime::now()).await?;
-        Ok(EndedAccess { sign_ins, keys })
+    /// [`GatewayError::NotFound`] if the user has neither, and [`GatewayError::Auth`] if the vault cannot be written.
+    pub async fn sign_out(&self, owner: &str) -> Result<EndedAccess> {
+        let ended = self.end_access(owner).await?;
+        match ended.is_empty() {
+            true => Err(not_found(format!("{owner:?} is not signed in, and has no API key"), LIST)),
+            false => Ok(ended),
+        }
     }
 
-    /// Ends all access of a user who leaves, and deletes their credentials. Sign-ins and keys end first, so that nothing new
-    /// begins meanwhile.
+    /// Ends all access of a user who leaves, and deletes the user's credentials.
     ///
     /// # Errors
     ///
-    /// As [`Users::end_access`] and [`Users::forget`].
+    /// [`GatewayError::NotFound`] if the user has no access and no credential, and else [`GatewayError`] if the vault cannot be
+    /// written.
     pub async fn remove(&self, owner: &str) -> Result<RemovedUser> {
         let access = self.end_access(owner).await?;
-        let credentials = self.credentials(Some(owner)).await?;
-        let failures = self.forget(owner, &credentials).await?;
-        Ok(RemovedUser { access, credentials, failures })
+        let forgotten = self.delete(owner, self.credentials(Some(owner)).await?).await?;
+        if access.is_empty() && forgotten.credentials.is_empty() {
+            let what = format!("there is no sign-in, API key or credential of {owner:?}");
+            return Err(not_found(what, LIST));
+        }
+        Ok(RemovedUser { access, forgotten })
     }
 
-    /// Deletes credentials of a user, and revokes them at the servers that issued them. Returns those that could not be
-    /// revoked.
+    /// Deletes a user's credential for a connector, by any spelling of its name, or those for all connectors, and revokes
+    /// them at the servers that issued them.
     ///
     /// # Errors
     ///
-    /// [`GatewayError::Configuration`] if the vault cannot be written.
-    pub async fn forget(&self, owner: &str, credentials: &[VaultEntry]) -> Result<Vec<RevocationFailure>> {
+    /// [`GatewayError::NotFound`] if there is none, and [`GatewayError::Configuration`] if the vault cannot be written.
+    pub async fn forget(&self, owner: &str, connector: Option<&str>) -> Result<ForgottenCredentials> {
+        let mut credentials = self.credentials(Some(owner)).await?;
+        let name = connector.map(|written| connector_name(written).unwrap_or_else(|_| written.to_owned()));
+        credentials.retain(|entry| name.as_ref().is_none_or(|name| entry.connector == *name));
+        if credentials.is_empty() {
+            return Err(not_found(format!("there is no such credential of {owner:?}"), LIST_CREDENTIALS));
+        }
+        self.delete(owner, credentials).await
+    }
+
+    /// Returns the credentials of users for connectors; only those of `owner` if it is given.
+    async fn credentials(&self, owner: Option<&str>) -> Result<Vec<VaultEntry>> {
+        let mut entries = self.vault.list(owner).await.map_err(failed)?;
+        entries.retain(|entry| entry.name.starts_with(TOKENS) || entry.name == API_KEY);
+        Ok(entries)
+    }
+
+    async fn end_access(&self, owner: &str) -> Result<EndedAccess> {
+        let sign_ins = self.sessions().sign_out(owner).await?;
+        let keys = api_keys(&self.vault).revoke_all(owner, SystemTime::now()).await?;
+        Ok(EndedAccess { owner: owner.to_owned(), sign_ins, keys })
+    }
+
+    async fn delete(&self, owner: &str, credentials: Vec<VaultEntry>) -> Result<ForgottenCredentials> {
         let mut failures = Vec::new();
-        for entry in credentials {
+        for entry in &credentials {
             if let Err(reason) = self.revoke(owner, &entry.connector).await {
                 failures.push(RevocationFailure { connector: entry.connector.clone(), reason });
             }
             self.vault.forget_connector(owner, &entry.connector).await.map_err(failed)?;
         }
-        Ok(failures)
+        Ok(ForgottenCredentials { credentials, failures })
     }
 
     async fn revoke(&self, owner: &str, connector: &str) -> Result<(), String> {
@@ -158,11 +138,8 @@ impl Users {
     }
 }
 
-impl EndedAccess {
-    /// Returns whether the user had no access.
-    pub fn is_empty(&self) -> bool {
-        self.sign_ins + self.keys == 0
-    }
+fn not_found(message: String, next_step: &str) -> GatewayError {
+    GatewayError::NotFound { message, next_step: next_step.to_owned() }
 }
 
 fn failed(error: StoreError) -> GatewayError {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::{OutputArg, duration};
+use super::{FormatArgs, duration};
 
 const AFTER_HELP: &str = "\
 Credentials are stored by the URL of their server, in files that only you can read. `loggia up`, and
@@ -43,9 +43,8 @@ pub(crate) enum AuthCommand {
         /// URL or connector [default: all servers that you have signed in to]
         target: Option<String>,
 
-        /// Format of the output
-        #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = OutputArg::Human)]
-        output: OutputArg,
+        #[command(flatten)]
+        format: FormatArgs,
     },
     /// Renew a credential now
     Refresh(AuthTarget),
@@ -85,28 +84,22 @@ pub(crate) struct PeopleArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum PeopleCommand {
     /// List the users who have signed in to the gateway and to its connectors
-    List {
-        /// Format of the output
-        #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = OutputArg::Human)]
-        output: OutputArg,
-    },
+    List(FormatArgs),
     /// Delete the sign-ins, API keys and credentials of a user
     Remove {
         /// Name of the user in `list`
         owner: String,
 
-        /// Format of the output
-        #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = OutputArg::Human)]
-        output: OutputArg,
+        #[command(flatten)]
+        format: FormatArgs,
     },
     /// Sign a user out of the gateway everywhere, and revoke the user's API keys
     SignOut {
         /// Name of the user in `list`
         owner: String,
 
-        /// Format of the output
-        #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = OutputArg::Human)]
-        output: OutputArg,
+        #[command(flatten)]
+        format: FormatArgs,
     },
     /// Delete a user's credentials for connectors, and revoke them at the servers
     Forget {
@@ -116,9 +109,8 @@ pub(crate) enum PeopleCommand {
         /// Connector [default: all]
         connector: Option<String>,
 
-        /// Format of the output
-        #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = OutputArg::Human)]
-        output: OutputArg,
+        #[command(flatten)]
+        format: FormatArgs,
     },
 }
 
@@ -145,19 +137,14 @@ pub(crate) enum KeysCommand {
     /// Create a key, and print it once
     Create(NewKeyArgs),
     /// List the keys, without their secrets
-    List {
-        /// Format of the output
-        #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = OutputArg::Human)]
-        output: OutputArg,
-    },
+    List(FormatArgs),
     /// Revoke a key
     Revoke {
         /// Id of the key in `list`
         id: String,
 
-        /// Format of the output
-        #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = OutputArg::Human)]
-        output: OutputArg,
+        #[command(flatten)]
+        format: FormatArgs,
     },
 }
 
@@ -180,9 +167,8 @@ pub(crate) struct NewKeyArgs {
     #[arg(long, value_name = "SUBJECT")]
     pub(crate) owner: Option<String>,
 
-    /// Format of the output
-    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = OutputArg::Human)]
-    pub(crate) output: OutputArg,
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
 }
 
 /// Parses the life of a key. A time that is too long could overflow a clock.
@@ -199,9 +185,8 @@ pub(crate) struct AuthTarget {
     /// URL or connector
     pub(crate) target: String,
 
-    /// Format of the output
-    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = OutputArg::Human)]
-    pub(crate) output: OutputArg,
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
 }
 
 /// Arguments of `loggia auth login`.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use loggia::wire::Version;
 
-use super::{OutputArg, duration};
+use super::{FormatArgs, duration};
 
 /// Options of the connection to the server.
 #[derive(Debug, Clone, Args)]
@@ -38,9 +38,8 @@ pub(crate) struct GlobalClientArgs {
     #[command(flatten)]
     pub(crate) connect: ConnectArgs,
 
-    /// Format of the output
-    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = OutputArg::Human)]
-    pub(crate) output: OutputArg,
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
 
     /// Ask nothing on the terminal: decline the server's questions
     #[arg(long)]

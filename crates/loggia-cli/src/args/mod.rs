@@ -187,11 +187,26 @@ pub(crate) enum ColorArg {
 
 /// The format of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum OutputArg {
+enum OutputArg {
     /// Text for people
     Human,
     /// One JSON value for programs; results are as the server sent them
     Json,
+}
+
+/// The option that chooses the format of the output.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct FormatArgs {
+    /// Format of the output
+    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = OutputArg::Human)]
+    output: OutputArg,
+}
+
+impl FormatArgs {
+    /// Returns whether people read the output, and not a program.
+    pub(crate) fn is_human(self) -> bool {
+        self.output == OutputArg::Human
+    }
 }
 
 impl Args {

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::OutputArg;
+use super::FormatArgs;
 
 const AFTER_HELP: &str = "\
 Only the user who started a gateway can see its status, on the same machine.
@@ -31,7 +31,6 @@ pub(crate) struct StatusArgs {
     #[arg(value_name = "URL")]
     pub(crate) url: Option<String>,
 
-    /// Format of the output
-    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = OutputArg::Human)]
-    pub(crate) output: OutputArg,
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
 }

@@ -52,7 +52,7 @@ pub(crate) async fn run(args: &AddArgs, config: Option<&Path>, credentials: &Cre
     let applied = ConnectorList::of(place.file(), credentials)?;
     let applied = applied.applied(&StateFolder::of_user(), &added.name, true).await;
     match args.json {
-        true => super::report::json(&added.to_json()),
+        true => super::report::print_json(&added.to_json()),
         false => Ok(out::print(report(&added, applied.as_deref()))?),
     }
 }

@@ -11,8 +11,8 @@ use loggia_gateway::{
     CredentialReport, Credentials, ManifestSignIn, PreregisteredClient, SignInOptions, TokenSource,
 };
 
-use super::report::{self, json, outcome, show};
-use crate::args::{AuthArgs, AuthCommand, LoginArgs, OutputArg};
+use super::report::show;
+use crate::args::{AuthArgs, AuthCommand, FormatArgs, LoginArgs};
 use crate::exit::{Code, Failure, Outcome};
 use crate::out::{self, BAD, DIM, NAME, WARN};
 use crate::target::{self, Target, read_all};
@@ -40,24 +40,29 @@ pub(crate) async fn run(args: &AuthArgs, config: Option<&Path>, credentials: &Cr
 
 async fn act(command: &AuthCommand, config: Option<&Path>, credentials: &Credentials) -> Outcome {
     let url = async |target: &str| url(target, config, credentials).await;
-    let report = |report: Result<CredentialReport, AuthError>, target: &str, output| {
+    let report = |report: Result<CredentialReport, AuthError>, target: &str, format| {
         let report = report.map_err(|error| Failure::authorization(error, target))?;
         let report = report.redacted(credentials.redactor());
-        show(&report, output).map(|()| report.state)
+        show(format, &report, &report.to_text()).map(|()| report.state)
     };
     match command {
         AuthCommand::Login(args) => Box::pin(login(args, config, credentials)).await,
-        AuthCommand::Status { target: Some(target), output } => {
-            let state = report(credentials.report(&url(target).await?).await, target, *output)?;
-            outcome(state, target)
+        AuthCommand::Status { target: Some(target), format } => {
+            match report(credentials.report(&url(target).await?).await, target, *format)?.is_well() {
+                true => Ok(()),
+                false => {
+                    out::note(format!("{DIM}`loggia auth login {target}` signs in{DIM:#}"));
+                    Err(Failure::silent(Code::Connect))
+                }
+            }
         }
-        AuthCommand::Status { target: None, output } => all(credentials, *output).await,
+        AuthCommand::Status { target: None, format } => all(credentials, *format).await,
         AuthCommand::Refresh(at) => {
-            report(credentials.renew_and_report(&url(&at.target).await?).await, &at.target, at.output)
+            report(credentials.renew_and_report(&url(&at.target).await?).await, &at.target, at.format)
                 .map(drop)
         }
         AuthCommand::Logout(at) => {
-            report(credentials.sign_out_and_report(&url(&at.target).await?).await, &at.target, at.output)
+            report(credentials.sign_out_and_report(&url(&at.target).await?).await, &at.target, at.format)
                 .map(drop)
         }
         AuthCommand::Keys(args) => super::keys::run(args, config, credentials).await,
@@ -176,7 +181,8 @@ async fn login(args: &LoginArgs, config: Option<&Path>, credentials: &Credential
     let browser = browser(args.no_browser).port(args.callback_port.unwrap_or_default());
     let report = Box::pin(credentials.sign_in(&url, options, browser)).await;
     goodbye().await;
-    show(&report.map_err(wrong)?.redacted(credentials.redactor()), args.at.output)
+    let report = report.map_err(wrong)?.redacted(credentials.redactor());
+    show(args.at.format, &report, &report.to_text())
 }
 
 /// Lets the browser hear what came of the sign-in: the page is sent by a task that would end with the program.
@@ -191,13 +197,13 @@ pub(super) async fn goodbye() {
     let _ = tokio::time::timeout(GOODBYE, over).await;
 }
 
-async fn all(credentials: &Credentials, output: OutputArg) -> Outcome {
+async fn all(credentials: &Credentials, format: FormatArgs) -> Outcome {
     let reports = credentials.reports().await.map_err(|error| Failure::authorization(error, "TARGET"))?;
-    match output {
-        OutputArg::Json => json(&serde_json::json!({ "servers": reports }))?,
-        OutputArg::Human if reports.is_empty() => out::note("you have signed in to no server"),
-        OutputArg::Human => out::print(reports.iter().map(report::text).collect::<String>())?,
+    if reports.is_empty() && format.is_human() {
+        out::note("you have signed in to no server");
     }
+    let text = reports.iter().map(CredentialReport::to_text).collect();
+    show(format, &serde_json::json!({ "servers": reports }), &text)?;
     match reports.iter().all(|report| report.state.is_well()) {
         true => Ok(()),
         false => Err(Failure::silent(Code::Connect)),

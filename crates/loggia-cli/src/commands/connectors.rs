@@ -9,7 +9,7 @@ use loggia_gateway::{ConnectorList, Credentials, DescribedApi, SavedAccount, Sta
 use serde_json::{Value, json};
 
 use super::add::{credential_answers, fill, is_interactive, plan, shown};
-use super::report::json as print_json;
+use super::report::print_json;
 use crate::args::{AccountsArgs, AccountsCommand, ConnectorCommand, ConnectorsArgs, ConnectorsCommand};
 use crate::exit::{Failure, Outcome};
 use crate::out::{self, GOOD};

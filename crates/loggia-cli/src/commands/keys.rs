@@ -2,19 +2,18 @@
 //! script can take it from there.
 
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use loggia_auth::error::AuthError;
-use loggia_auth::keys::{ApiKey, ApiKeys, NewApiKey};
-use loggia_gateway::{Credentials, VaultLocation, api_key_json, api_keys, os_user_name};
+use loggia_auth::keys::{ApiKeys, NewApiKey};
+use loggia_gateway::{Credentials, VaultLocation, api_key_json, api_key_text, api_keys, os_user_name};
 use serde_json::json;
 
-use super::report::{json as print_json, length};
-use crate::args::{KeysArgs, KeysCommand, NewKeyArgs, OutputArg};
+use super::report::{print_json, show};
+use crate::args::{FormatArgs, KeysArgs, KeysCommand, NewKeyArgs};
 use crate::exit::{Failure, Outcome};
-use crate::out::{self, DIM, GOOD, NAME, WARN};
+use crate::out::{self, DIM};
 use crate::target::read_config;
-use crate::text::{one_line, pad};
 
 /// `loggia auth keys`.
 pub(crate) async fn run(args: &KeysArgs, config: Option<&Path>, credentials: &Credentials) -> Outcome {
@@ -25,8 +24,8 @@ pub(crate) async fn run(args: &KeysArgs, config: Option<&Path>, credentials: &Cr
             let scopes = config.server().auth.clone().unwrap_or_default().scopes;
             create(&keys, new, scopes.required).await
         }
-        KeysCommand::List { output } => list(&keys, *output).await,
-        KeysCommand::Revoke { id, output } => revoke(&keys, id, *output).await,
+        KeysCommand::List(format) => list(&keys, *format).await,
+        KeysCommand::Revoke { id, format } => revoke(&keys, id, *format).await,
     }
 }
 
@@ -41,35 +40,27 @@ async fn create(keys: &ApiKeys, args: &NewKeyArgs, required: Vec<String>) -> Out
         expires: args.expires.map(|life| now + life),
     };
     let (key, secret) = keys.create(new, now).await.map_err(wrong)?;
-    match args.output {
-        OutputArg::Json => {
-            let mut report = api_key_json(&key);
-            report["key"] = secret.expose().into();
-            print_json(&report)
-        }
-        OutputArg::Human => {
-            out::note(format!("{}{DIM}The key, which is not shown again:{DIM:#}", line(&key, now)));
-            Ok(out::print(format!("{}\n", secret.expose()))?)
-        }
+    if args.format.is_human() {
+        let line = out::paint(&api_key_text(&key, now));
+        out::note(format!("{line}{DIM}The key, which is not shown again:{DIM:#}"));
+        return Ok(out::print(format!("{}\n", secret.expose()))?);
     }
+    let mut report = api_key_json(&key);
+    report["key"] = secret.expose().into();
+    print_json(&report)
 }
 
-async fn list(keys: &ApiKeys, output: OutputArg) -> Outcome {
+async fn list(keys: &ApiKeys, format: FormatArgs) -> Outcome {
     let keys = keys.list().await.map_err(wrong)?;
-    match output {
-        OutputArg::Json => print_json(&json!({ "keys": keys.iter().map(api_key_json).collect::<Vec<_>>() })),
-        OutputArg::Human if keys.is_empty() => {
-            out::note("there are no API keys; `loggia auth keys create` creates one");
-            Ok(())
-        }
-        OutputArg::Human => {
-            let now = SystemTime::now();
-            Ok(out::print(keys.iter().map(|key| line(key, now)).collect::<String>())?)
-        }
+    if keys.is_empty() && format.is_human() {
+        out::note("there are no API keys; `loggia auth keys create` creates one");
     }
+    let now = SystemTime::now();
+    let json = json!({ "keys": keys.iter().map(api_key_json).collect::<Vec<_>>() });
+    show(format, &json, &keys.iter().map(|key| api_key_text(key, now)).collect())
 }
 
-async fn revoke(keys: &ApiKeys, id: &str, output: OutputArg) -> Outcome {
+async fn revoke(keys: &ApiKeys, id: &str, format: FormatArgs) -> Outcome {
     let now = SystemTime::now();
     if !keys.revoke(id, now).await.map_err(wrong)? {
         return Err(Failure::usage(format!("there is no API key {id:?}"))
@@ -77,30 +68,9 @@ async fn revoke(keys: &ApiKeys, id: &str, output: OutputArg) -> Outcome {
     }
     let all = keys.list().await.map_err(wrong)?;
     let Some(key) = all.iter().find(|key| key.id == id) else { return Ok(()) };
-    match output {
-        OutputArg::Json => print_json(&api_key_json(key)),
-        OutputArg::Human => Ok(out::print(line(key, now))?),
-    }
+    show(format, &api_key_json(key), &api_key_text(key, now))
 }
 
 fn wrong(error: AuthError) -> Failure {
     Failure::authorization(error, "TARGET")
-}
-
-/// For people.
-fn line(key: &ApiKey, now: SystemTime) -> String {
-    let now = now.duration_since(SystemTime::UNIX_EPOCH).as_ref().map_or(0, Duration::as_secs);
-    let (mark, until) = match (key.revoked, key.expires) {
-        (Some(_), _) => (format!("{WARN}-{WARN:#}"), "revoked".to_owned()),
-        (None, Some(end)) if end <= now => (format!("{WARN}-{WARN:#}"), "expired".to_owned()),
-        (None, Some(end)) => (format!("{GOOD}✓{GOOD:#}"), format!("expires in {}", length(end - now))),
-        (None, None) => (format!("{GOOD}✓{GOOD:#}"), "does not expire".to_owned()),
-    };
-    let label = if key.label.is_empty() { String::new() } else { format!("  {}", one_line(&key.label)) };
-    format!(
-        "{mark} {NAME}{}{NAME:#} {}  {DIM}{}  {until}{DIM:#}{label}\n",
-        pad(&key.id, 12),
-        one_line(&key.subject),
-        one_line(&key.scopes.join(" "))
-    )
 }

@@ -12,7 +12,7 @@ use loggia::transport::TerminationSignals;
 use loggia::wire::{Method, RawJson};
 use loggia_gateway::Credentials;
 
-use crate::args::{GlobalClientArgs, OutputArg};
+use crate::args::GlobalClientArgs;
 use crate::exit::{Code, Failure, Outcome};
 use crate::out::{self, WARN};
 use crate::progress::Screen;
@@ -114,7 +114,7 @@ impl<'a> Session<'a> {
 
     /// Returns whether the output is for programs.
     pub(crate) fn json(&self) -> bool {
-        self.args.output == OutputArg::Json
+        !self.args.format.is_human()
     }
 
     /// Makes a request and gives its result as the server wrote it, and as the model has it.

@@ -5,7 +5,7 @@ use loggia_gateway::StateFolder;
 use loggia_gateway::{GatewayFilter, GatewayStatuses};
 use serde_json::json;
 
-use crate::args::{OutputArg, StatusArgs};
+use crate::args::StatusArgs;
 use crate::exit::{Code, Failure, Outcome};
 use crate::out::{self, WARN};
 use crate::render::status;
@@ -25,13 +25,9 @@ pub(crate) fn run(args: &StatusArgs) -> Outcome {
             Failure::silent(Code::Connect)
         });
     }
-    match args.output {
-        OutputArg::Json => {
-            let mut text = json!({ "gateways": documents }).to_string();
-            text.push('\n');
-            Ok(out::write_bytes(text.as_bytes())?)
-        }
-        OutputArg::Human => Ok(out::print(status::gateways(&documents, out::width()))?),
+    match args.format.is_human() {
+        true => Ok(out::print(status::gateways(&documents, out::width()))?),
+        false => Ok(out::write_bytes(format!("{}\n", json!({ "gateways": documents })).as_bytes())?),
     }
 }
 
