@@ -132,28 +132,3 @@ pub(crate) fn no_connector(name: &str, config: &GatewayConfig) -> Failure {
     Failure::usage(format!("there is no connector {name:?}"))
         .hint(format!("{place}. A URL begins with https:// or http://; a command goes after --"))
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn words(line: &str) -> Vec<String> {
-        line.split_whitespace().map(str::to_owned).collect()
-    }
-
-    #[test]
-    fn the_first_word_is_the_target_unless_a_command_is() {
-        for (line, server, expected, rest) in [
-            ("https://a/mcp echo x=1", "", Some(Target::Url("https://a/mcp")), "echo x=1"),
-            ("unix:/run/s echo", "", Some(Target::Url("unix:/run/s")), "echo"),
-            ("files read", "", Some(Target::Connector("files")), "read"),
-            ("echo x=1", "node s.js", None, "echo x=1"),
-        ] {
-            let (line, server, rest) = (words(line), words(server), words(rest));
-            let (target, after) = split(&line, &server).expect("a target");
-            assert_eq!(target, expected.unwrap_or(Target::Command(&server)));
-            assert_eq!(after, rest);
-        }
-        assert!(split(&[], &[]).is_err());
-    }
-}

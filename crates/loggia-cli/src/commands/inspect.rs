@@ -3,8 +3,8 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use loggia::client::{ListReport, ServerReport};
-use loggia::model::{Implementation, ServerCapabilities};
+use loggia::client::ServerReport;
+use loggia::model::Implementation;
 use serde_json::json;
 
 use super::session::Session;
@@ -30,23 +30,11 @@ pub(crate) async fn run(session: &Session<'_>, _: &[String]) -> Outcome {
 fn text(report: &ServerReport, connected_in: Duration, problems: &[String], width: usize) -> String {
     let mut out = String::new();
     row(&mut out, "Server", &identity(report.identity.as_ref()));
-    row(&mut out, "Era", &format!("{}, revision {}", report.era(), report.version));
-    if report.supported_versions.len() > 1 {
-        row(&mut out, "Speaks", &report.supported_versions.join(", "));
+    for (title, text) in report.facts(connected_in) {
+        for (n, line) in wrap(&one_line(&text), width.saturating_sub(NAMES)).iter().enumerate() {
+            row(&mut out, if n == 0 { title } else { "" }, line);
+        }
     }
-    let ping = match &report.ping {
-        Ok(took) => format!("ping {}", ms(*took)),
-        Err(why) => format!("ping failed: {why}"),
-    };
-    row(&mut out, "Timing", &format!("connected in {}, {ping}", ms(connected_in)));
-    long_row(&mut out, "Offers", &offers(&report.capabilities), width);
-    let lists = [
-        list_text("tool", report.tools.as_ref()),
-        list_text("prompt", report.prompts.as_ref()),
-        list_text("resource", report.resources.as_ref()),
-        list_text("template", report.templates.as_ref()),
-    ];
-    long_row(&mut out, "Lists", &lists.into_iter().flatten().collect::<Vec<_>>().join(", "), width);
     if let Some(instructions) = &report.instructions {
         // Writing into a String cannot fail.
         let _ = writeln!(out, "{BOLD}Instructions{BOLD:#}");
@@ -73,47 +61,4 @@ fn identity(identity: Option<&Implementation>) -> String {
 fn row(out: &mut String, name: &str, value: &str) {
     // Writing into a String cannot fail.
     let _ = writeln!(out, "{BOLD}{name:<NAMES$}{BOLD:#}{value}");
-}
-
-/// A row whose value may take several lines. It must be plain text.
-fn long_row(out: &mut String, name: &str, value: &str, width: usize) {
-    for (n, line) in wrap(value, width.saturating_sub(NAMES)).iter().enumerate() {
-        row(out, if n == 0 { name } else { "" }, line);
-    }
-}
-
-fn list_text<T>(noun: &str, list: Option<&ListReport<T>>) -> Option<String> {
-    let ListReport { listing, took, .. } = list?;
-    Some(match listing {
-        Ok(listing) => format!("{} in {}", count(listing.entries.len(), noun), ms(*took)),
-        Err(why) => format!("{noun}s cannot be listed: {}", one_line(why)),
-    })
-}
-
-fn offers(capabilities: &ServerCapabilities) -> String {
-    let with = |name: &str, details: &[(Option<bool>, &str)]| {
-        let details: Vec<&str> =
-            details.iter().filter(|(on, _)| *on == Some(true)).map(|(_, what)| *what).collect();
-        if details.is_empty() { name.to_owned() } else { format!("{name} ({})", details.join(", ")) }
-    };
-    const CHANGES: &str = "announces changes";
-    let mut offers = Vec::new();
-    if let Some(tools) = &capabilities.tools {
-        offers.push(with("tools", &[(tools.list_changed, CHANGES)]));
-    }
-    if let Some(prompts) = &capabilities.prompts {
-        offers.push(with("prompts", &[(prompts.list_changed, CHANGES)]));
-    }
-    if let Some(resources) = &capabilities.resources {
-        let details = [(resources.list_changed, CHANGES), (resources.subscribe, "subscriptions")];
-        offers.push(with("resources", &details));
-    }
-    offers.extend(capabilities.completions.iter().map(|_| "completions".to_owned()));
-    offers.extend(capabilities.logging.iter().map(|_| "logging".to_owned()));
-    offers.extend(capabilities.extensions.iter().flat_map(|all| all.keys().map(|name| one_line(name))));
-    if offers.is_empty() { "nothing".to_owned() } else { offers.join(", ") }
-}
-
-fn ms(time: Duration) -> String {
-    format!("{:.1} ms", time.as_secs_f64() * 1000.0)
 }

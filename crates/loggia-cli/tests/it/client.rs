@@ -47,6 +47,9 @@ fn calls_show_what_came_and_end_as_documented() {
         ("call_json", vec!["add", "--json", "{\"numbers\": [4, 5]}"]),
         ("call_bad_value", vec!["echo", "text=hi", "times=often"]),
         ("call_bad_word", vec!["echo", "hi"]),
+        ("call_bad_json", vec!["echo", "text:={"]),
+        ("call_key_twice", vec!["echo", "text=a", "text=b"]),
+        ("call_no_file", vec!["echo", "text=@/no/such/file"]),
         ("call_twice", vec!["echo", "text=hi", "--json", "{}"]),
         ("call_missing", vec!["echo"]),
         ("call_unknown", vec!["ech", "text=hi"]),
@@ -146,6 +149,8 @@ fn what_cannot_be_reached_is_said() {
     shows!("no_command", run(&["tools", "--", "no-such-program-anywhere"]));
     let closed = run(&["tools", "http://127.0.0.1:9/mcp"]);
     assert!(closed.code == Some(3) && closed.stderr.starts_with("error: the connection failed"), "{closed}");
+    let socket = run(&["tools", "unix:/no/such/socket"]);
+    assert_eq!(socket.code, Some(3), "a socket is a place, and no connector: {socket}");
     // A program that is no server.
     let mute = run(&["tools", "--timeout", "1s", "--", "true"]);
     assert_eq!(mute.code, Some(3), "{mute}");

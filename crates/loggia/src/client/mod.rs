@@ -23,10 +23,11 @@
 //! * `unknown_content`: results with content of unknown types; `content_file`: file names for content;
 //! * `inspect`: the examination of a server;
 //! * `handler`: the answers of the program to the server's questions; `form`: the fields of a form, for the user;
-//! * `argument_schema`, `argument_text`: the arguments of tools, for the user, and from texts.
+//! * `argument_schema`, `argument_text`, `argument_word`: the arguments of tools, for the user, from texts and from words.
 
 mod argument_schema;
 mod argument_text;
+mod argument_word;
 mod backoff;
 mod builder;
 mod cache;
@@ -76,6 +77,7 @@ use crate::shutdown::Shutdown;
 pub use crate::transport::child::{Child, ChildGuard, StartProgress};
 pub use argument_schema::{ArgumentDescription, ArgumentSchema};
 pub use argument_text::TextArguments;
+pub use argument_word::{ArgumentSource, ArgumentWord};
 pub use builder::ClientBuilder;
 pub use call::ToolCall;
 pub use command::NotificationSink;

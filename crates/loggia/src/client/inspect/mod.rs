@@ -2,6 +2,7 @@
 //! servers use it in tests, and clients show it. Invariant: a list that cannot be read is a part of the report, and does not
 //! end the examination.
 
+mod facts;
 mod problems;
 
 use std::time::{Duration, Instant};
