@@ -37,18 +37,22 @@ pub(crate) fn choose_color(color: ColorArg) {
     choice.write_global();
 }
 
-/// Returns a report with the colours of its roles.
-pub(crate) fn paint(report: &ReportText) -> String {
-    let style = |role| match role {
+/// Returns the style that shows a role.
+pub(crate) fn style_of(role: TextRole) -> Style {
+    match role {
         TextRole::Plain => Style::new(),
         TextRole::Name => NAME,
+        TextRole::Heading => BOLD,
         TextRole::Detail => DIM,
         TextRole::Good => GOOD,
         TextRole::Warning => WARN,
         TextRole::Bad => BAD,
-    };
-    let paint = |(role, text)| format!("{0}{text}{0:#}", style(role));
-    report.parts().map(paint).collect()
+    }
+}
+
+/// Returns a report with the colours of its roles.
+pub(crate) fn paint(report: &ReportText) -> String {
+    report.parts().map(|(role, text)| format!("{0}{text}{0:#}", style_of(role))).collect()
 }
 
 /// Writes a whole result to stdout.

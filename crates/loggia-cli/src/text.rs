@@ -4,7 +4,8 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
-pub(crate) use loggia_gateway::safe_text::{escape_json, harmless, indented, one_line};
+pub(crate) use loggia_gateway::report_text::count;
+pub(crate) use loggia_gateway::safe_text::{escape_json, harmless, indented, one_line, pretty_json};
 use textwrap::{Options, WordSplitter};
 use unicode_width::UnicodeWidthStr;
 
@@ -80,11 +81,6 @@ pub(crate) fn bytes(count: u64) -> String {
     bytesize::ByteSize(count).to_string()
 }
 
-/// `1 tool`, `2 tools`.
-pub(crate) fn count(n: usize, noun: &str) -> String {
-    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,7 +99,5 @@ mod tests {
         for (n, text) in [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (5 << 20, "5.0 MiB")] {
             assert_eq!(bytes(n), text);
         }
-        assert_eq!(count(1, "tool"), "1 tool");
-        assert_eq!(count(0, "tool"), "0 tools");
     }
 }

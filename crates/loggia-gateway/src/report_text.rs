@@ -15,6 +15,8 @@ pub enum TextRole {
     Plain,
     /// The name of a thing.
     Name,
+    /// The title of what follows.
+    Heading,
     /// Less important text.
     Detail,
     /// Success.
@@ -51,6 +53,12 @@ impl ReportText {
         let text = one_line(text);
         let missing = width.saturating_sub(text.width());
         self.with(role, &format!("{text}{:missing$}", ""))
+    }
+
+    /// Appends the words of `text`, one space apart.
+    #[must_use]
+    pub fn words(self, role: TextRole, text: &str) -> ReportText {
+        self.with(role, &text.split_whitespace().collect::<Vec<_>>().join(" "))
     }
 
     /// Ends the line.

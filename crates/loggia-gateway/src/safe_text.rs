@@ -5,6 +5,9 @@
 use std::fmt::Write;
 
 use loggia::wire::text::{is_layout, is_unsafe};
+use loggia::wire::{JsonText, RawJson};
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
 
 /// Returns `text` of several lines without characters that a terminal obeys or that reorder or hide others; line breaks
 /// and tabs stay, and so do the invisible characters that scripts and emoji are written with.
@@ -40,6 +43,28 @@ pub fn escape_json(text: &str) -> String {
     json
 }
 
+/// Returns `value` with one member or item on each line, in the order and spelling that it has.
+pub fn pretty_json(value: &RawJson) -> String {
+    serde_json::to_string_pretty(&JsonTree(value.as_text())).expect("a value that was parsed can be written")
+}
+
+/// A JSON value whose strings and numbers are written in the spelling that they have.
+struct JsonTree<'t>(JsonText<'t>);
+
+impl Serialize for JsonTree<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if let Some(object) = self.0.to_object() {
+            return serializer.collect_map(object.iter().map(|(name, value)| (name, JsonTree(value))));
+        }
+        match self.0.items() {
+            Some(items) => serializer.collect_seq(items.map(JsonTree)),
+            None => serde_json::from_slice::<&RawValue>(self.0.as_bytes())
+                .map_err(serde::ser::Error::custom)?
+                .serialize(serializer),
+        }
+    }
+}
+
 /// Returns `text` of several lines such that only the first begins at the margin: no other can pass for one of ours.
 pub fn indented(text: &str) -> String {
     harmless(text).trim_end().replace('\n', "\n  ")
@@ -48,6 +73,26 @@ pub fn indented(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_order_and_the_spelling_of_json_stay() {
+        let raw = RawJson::parse(r#"{"z":1.0,"a":[1e3,{}, [] ,"\u00e9"],"m":{"k\"":null}}"#).expect("JSON");
+        let expected = [
+            "{",
+            r#"  "z": 1.0,"#,
+            r#"  "a": ["#,
+            "    1e3,",
+            "    {},",
+            "    [],",
+            r#"    "\u00e9""#,
+            "  ],",
+            r#"  "m": {"#,
+            r#"    "k\"": null"#,
+            "  }",
+            "}",
+        ];
+        assert_eq!(pretty_json(&raw), expected.join("\n"));
+    }
 
     #[test]
     fn control_characters_of_a_server_do_not_reach_the_terminal() {

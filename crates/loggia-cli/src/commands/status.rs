@@ -2,7 +2,7 @@
 
 #[cfg(unix)]
 use loggia_gateway::StateFolder;
-use loggia_gateway::{GatewayFilter, GatewayStatuses};
+use loggia_gateway::{GatewayFilter, GatewayStatusText, GatewayStatuses};
 use serde_json::json;
 
 use crate::args::StatusArgs;
@@ -25,8 +25,10 @@ pub(crate) fn run(args: &StatusArgs) -> Outcome {
             Failure::silent(Code::Connect)
         });
     }
+    let shown =
+        documents.iter().map(|document| status::gateway(&GatewayStatusText::of(document), out::width()));
     match args.format.is_human() {
-        true => Ok(out::print(status::gateways(&documents, out::width()))?),
+        true => Ok(out::print(shown.collect::<Vec<_>>().join("\n"))?),
         false => Ok(out::write_bytes(format!("{}\n", json!({ "gateways": documents })).as_bytes())?),
     }
 }

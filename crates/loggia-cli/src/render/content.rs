@@ -13,8 +13,7 @@ use loggia::model::{
 
 use crate::exit::{Failure, Outcome};
 use crate::out::{BOLD, DIM, NAME};
-use crate::render::json::pretty;
-use crate::text::{bytes, escape_json, harmless, one_line};
+use crate::text::{bytes, escape_json, harmless, one_line, pretty_json};
 
 /// The folder for pictures, sound and files.
 pub(crate) struct Saving<'a> {
@@ -48,7 +47,7 @@ pub(crate) fn call(result: &CallToolResult, saving: &mut Saving<'_>) -> Outcome<
     }
     if let Some(structured) = result.structured_content.as_ref().filter(|_| result.content.is_empty()) {
         // Writing into a String cannot fail.
-        let _ = writeln!(out, "{}", escape_json(&pretty(structured)));
+        let _ = writeln!(out, "{}", escape_json(&pretty_json(structured)));
     }
     Ok(out)
 }

@@ -2,7 +2,6 @@
 //! sequences that [`crate::out`] removes if the output is no terminal.
 
 pub(crate) mod content;
-pub(crate) mod json;
 pub(crate) mod lists;
 pub(crate) mod schema;
 pub(crate) mod status;

@@ -2,7 +2,9 @@
 //! clients and files, so what is safe to write and how often is decided here, once for all programs.
 
 mod fields;
+mod messages;
 mod repeats;
 
 pub use fields::EscapedFields;
+pub use messages::ProtocolMessages;
 pub use repeats::CountRepeats;

@@ -5,6 +5,7 @@
 mod filter;
 #[cfg(unix)]
 mod reader;
+mod text;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ use serde_json::{Value, json};
 use crate::state::StateFolder;
 
 pub use filter::GatewayFilter;
+pub use text::{ConnectorStatusText, GatewayStatusText};
 
 /// The statuses of the gateways that a user runs.
 #[derive(Debug, Default)]
@@ -92,7 +94,7 @@ impl StatusReporter {
     }
 
     /// Returns a name that no other gateway has: two may listen on one port, at two addresses or while the first of
-    /// them drains. drains.
+    /// them drains.
     #[cfg(unix)]
     fn name(&self) -> String {
         let pid = std::process::id();

@@ -3,15 +3,16 @@
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anstyle::Style;
-use loggia_gateway::{ConnectorWatch, GatewayAccess, GatewayConfig};
+use loggia_gateway::report_text::{ReportText, TextRole};
+use loggia_gateway::{ConnectorNews, ConnectorWatch, GatewayAccess, GatewayConfig};
 use loggia_hub::{ConnectorState, ConnectorStatus, Hub, StartStatus};
 use unicode_width::UnicodeWidthStr;
 
-use crate::out::{self, BAD, BOLD, DIM, GOOD, NAME, WARN};
-use crate::render::styled::StyledText;
+use crate::out::{self, DIM, NAME, style_of};
+use crate::render::styled::wrapped;
 use crate::text::{count, cut, one_line, pad};
 
 /// Columns of text where no terminal shows it.
@@ -50,9 +51,9 @@ impl Banner {
     /// The URL, what is served, and to whom.
     pub(crate) fn opening(&self, url: &str, served: &str, access: Option<&GatewayAccess>) {
         let version = format!("loggia {}", env!("CARGO_PKG_VERSION"));
-        let serves =
-            StyledText::default().with(BOLD, &version).with(Style::new(), &format!("serves {served}"));
-        (self.say)(serves.wrapped(0, self.width) + "\n");
+        let serves = ReportText::default().with(TextRole::Heading, &version);
+        let serves = serves.plain(" ").words(TextRole::Plain, &format!("serves {served}"));
+        (self.say)(wrapped(&serves, 0, self.width) + "\n");
         (self.say)(format!("  {NAME}{url}{NAME:#}\n"));
         let Some(access) = access else { return };
         match (access.is_protected(), access.is_exposed()) {
@@ -62,13 +63,14 @@ impl Banner {
                     None => "by a link that is shown here".to_owned(),
                 };
                 let text = format!("Authorization is on: people sign in {how}.");
-                let text = StyledText::default().with(Style::new(), &text).wrapped(2, self.width);
+                let text = wrapped(&ReportText::default().words(TextRole::Plain, &text), 2, self.width);
                 (self.say)(format!("  {text}\n"));
             }
             (false, true) => {
                 let text = "authorization is off, and other machines can reach this one: each of them acts in your name";
-                let text = StyledText::default().with(WARN, "warning:").with(Style::new(), text);
-                out::note(text.wrapped(0, out::terminal_width(&io::stderr())));
+                let text =
+                    ReportText::default().with(TextRole::Warning, "warning:").plain(&format!(" {text}"));
+                out::note(wrapped(&text, 0, out::terminal_width(&io::stderr())));
             }
             (false, false) => {}
         }
@@ -97,7 +99,7 @@ impl Banner {
             let all = self.hub.status();
             let (queued, running): (Vec<_>, Vec<_>) =
                 all.iter().filter(|status| !status.tried).partition(|status| is_queued(status));
-            running.into_iter().for_each(|status| self.starting(status));
+            running.into_iter().for_each(|status| self.tell(status));
             if !queued.is_empty() {
                 let waiting = count(queued.len(), "connector");
                 (self.say)(format!("  {DIM}…{DIM:#} {waiting} more, one after the other"));
@@ -112,81 +114,28 @@ impl Banner {
 
     /// Says the state of a connector.
     fn tell(&self, status: &ConnectorStatus) {
+        let news = ConnectorNews::of(status, &self.file);
+        let room =
+            self.width.unwrap_or(PIPE_WIDTH).saturating_sub(columns_before(&status.name, &status.kind));
+        let (mut text, mut end) = (news.text, news.consequence);
         match status.state {
-            ConnectorState::Up => self.up(status),
-            ConnectorState::Down { retry_at } => self.down(status, retry_at),
-            ConnectorState::Failed => self.failed(status),
-            ConnectorState::Connecting => self.starting(status),
-        }
-    }
-
-    fn starting(&self, status: &ConnectorStatus) {
-        let seconds = status.since.elapsed().as_secs();
-        let about = match &status.starting {
-            Some(StartStatus::Running { last_line: Some(text) }) => {
-                format!("still starting, {seconds} s: {}", one_line(text))
+            ConnectorState::Connecting => text = ReportText::default().plain(&cut(&text.to_string(), room)),
+            ConnectorState::Up if !status.personal => {
+                let room = room.saturating_sub(text.to_string().width() + NAMES_GAP);
+                let names = fitting(&self.hub.tool_names(&status.name), room);
+                let gap = if names.is_empty() { 0 } else { NAMES_GAP };
+                end = ReportText::default().plain(&" ".repeat(gap)).words(TextRole::Detail, &names);
             }
-            _ => format!("still starting, {seconds} s"),
-        };
-        let about = cut(&about, self.room(status));
-        let remembered = if status.remembered { "; its tools of the last run are listed" } else { "" };
-        let about = StyledText::default().with(Style::new(), &format!("{about}{remembered}"));
-        (self.say)(self.line(status, DIM, "…", &about));
-    }
-
-    fn failed(&self, status: &ConnectorStatus) {
-        let why = status.last_error.as_deref().unwrap_or("it cannot be started");
-        let next = format!("(not retried: fix {})", self.file);
-        (self.say)(self.line(status, BAD, "✗", &StyledText::default().with(BAD, why).with(WARN, &next)));
-    }
-
-    fn up(&self, status: &ConnectorStatus) {
-        if status.personal {
-            let about = StyledText::default().with(Style::new(), "everybody signs in for themselves");
-            return (self.say)(self.line(status, GOOD, "✓", &about));
+            _ => {}
         }
-        let counts = &status.counts;
-        let amounts = [(counts.tools, "tool"), (counts.prompts, "prompt"), (counts.resources, "resource")];
-        let amounts: Vec<String> =
-            amounts.iter().filter(|(n, _)| *n > 0).map(|(n, noun)| count(*n, noun)).collect();
-        let version = status.version.map(|version| format!("{version}, ")).unwrap_or_default();
-        let amounts = if amounts.is_empty() { "nothing yet".to_owned() } else { amounts.join(", ") };
-        let about = format!("{version}{amounts}");
-        let room = self.room(status).saturating_sub(about.width() + NAMES_GAP);
-        let names = fitting(&self.hub.tool_names(&status.name), room);
-        let about = StyledText::default().with(Style::new(), &about).after(NAMES_GAP, DIM, &names);
-        if status.problems.is_empty() {
-            return (self.say)(self.line(status, GOOD, "✓", &about));
+        text.extend([end]);
+        let mark = (style_of(news.role), news.mark);
+        (self.say)(connector_line((&status.name, &status.kind), mark, &text, self.width));
+        for problem in &news.problems {
+            let problem =
+                ReportText::default().words(TextRole::Warning, &format!("{}: {problem}", status.name));
+            (self.say)(format!("{:PROBLEM$}{}", "", wrapped(&problem, PROBLEM, self.width)));
         }
-        (self.say)(self.line(status, WARN, "!", &about));
-        for problem in &status.problems {
-            let problem = StyledText::default().with(WARN, &format!("{}: {problem}", status.name));
-            (self.say)(format!("{:PROBLEM$}{}", "", problem.wrapped(PROBLEM, self.width)));
-        }
-    }
-
-    fn down(&self, status: &ConnectorStatus, retry_at: Instant) {
-        let why = status.last_error.as_deref().unwrap_or("it does not answer");
-        let next = next_try(retry_at.saturating_duration_since(Instant::now()));
-        (self.say)(self.line(status, BAD, "✗", &StyledText::default().with(BAD, why).with(WARN, &next)));
-    }
-
-    /// Columns of the first line that remain for what is said of a connector.
-    fn room(&self, status: &ConnectorStatus) -> usize {
-        self.width.unwrap_or(PIPE_WIDTH).saturating_sub(head(&status.name, &status.kind))
-    }
-
-    fn line(&self, status: &ConnectorStatus, style: Style, mark: &str, about: &StyledText) -> String {
-        connector_line((&status.name, &status.kind), (style, mark), about, self.width)
-    }
-}
-
-/// Says when a connector is tried again.
-fn next_try(wait: Duration) -> String {
-    let seconds = wait.as_secs_f32();
-    match seconds < 10.0 {
-        true => format!("(next try in {seconds:.1} s; it is tried until it works)"),
-        false => format!("(next try in {seconds:.0} s; it is tried until it works)"),
     }
 }
 
@@ -227,7 +176,7 @@ pub(crate) fn on_stdout(line: String) {
 }
 
 /// Returns the columns before the text about a connector of this name and kind.
-fn head(name: &str, kind: &str) -> usize {
+fn columns_before(name: &str, kind: &str) -> usize {
     "  ✓ ".width() + pad(name, 12).width() + 1 + pad(kind, 8).width() + 1
 }
 
@@ -235,10 +184,10 @@ fn head(name: &str, kind: &str) -> usize {
 fn connector_line(
     (name, kind): (&str, &str),
     (style, mark): (Style, &str),
-    about: &StyledText,
+    about: &ReportText,
     width: Option<usize>,
 ) -> String {
-    let about = about.wrapped(head(name, kind), width);
+    let about = wrapped(about, columns_before(name, kind), width);
     let (name, kind) = (pad(name, 12), pad(kind, 8));
     format!("  {style}{mark}{style:#} {NAME}{name}{NAME:#} {DIM}{kind}{DIM:#} {about}")
 }
@@ -246,6 +195,7 @@ fn connector_line(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::out::BAD;
 
     #[test]
     fn names_that_do_not_fit_are_left_out() {
@@ -267,9 +217,9 @@ mod tests {
     fn the_text_about_a_connector_fits_the_terminal() {
         let why = "could not be started: No such file or directory (os error 2), after 3 attempts";
         for (name, kind) in [("files", "builtin"), ("a-connector-with-a-name-of-32-let", "stdio")] {
-            for wait in [0.5, 34.7] {
-                let next = next_try(Duration::from_secs_f32(wait));
-                let about = StyledText::default().with(BAD, why).with(WARN, &next);
+            for next in ["(next try in 0.5 s)", "(next try in 34 s; it is tried until it works)"] {
+                let about = ReportText::default().with(TextRole::Bad, why).plain(" ");
+                let about = about.with(TextRole::Warning, next);
                 let shown = |width| {
                     let line = connector_line((name, kind), (BAD, "✗"), &about, width);
                     anstream::adapter::strip_str(&line).to_string()
@@ -281,16 +231,6 @@ mod tests {
                 let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
                 assert_eq!(words(&narrow), words(&whole));
             }
-        }
-    }
-
-    #[test]
-    fn the_next_try_is_said_with_the_precision_that_matters() {
-        for (wait, expected) in
-            [(0.5, "in 0.5 s;"), (9.94, "in 9.9 s;"), (34.7, "in 35 s;"), (60.0, "in 60 s;")]
-        {
-            let text = next_try(Duration::from_secs_f32(wait));
-            assert!(text.contains(expected), "{text}");
         }
     }
 }
