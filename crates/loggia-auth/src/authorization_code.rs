@@ -66,6 +66,8 @@ pub(crate) struct AuthorizationRequestParts<'a> {
     pub(crate) signer: Option<&'a DpopSigner>,
     /// The nonce of the ID token, if one is wanted.
     pub(crate) nonce: Option<Secret>,
+    /// Parameters that this authorization server has beside those of the protocol.
+    pub(crate) authorize_params: &'a [(String, String)],
 }
 
 impl AuthorizationRequestParts<'_> {
@@ -106,7 +108,10 @@ impl AuthorizationRequestParts<'_> {
         form.extend(resource_parameter(server.is_2025_03_26, &self.resource));
         form.extend((!scope.is_empty()).then_some(("scope", scope.as_str())));
         // OpenID Connect issues no refresh token for this scope unless the user consents (Core, section 11).
-        form.extend(self.scopes.contains("offline_access").then_some(("prompt", "consent")));
+        let has_prompt = self.authorize_params.iter().any(|(name, _)| name == "prompt");
+        let is_offline = self.scopes.contains("offline_access");
+        form.extend((is_offline && !has_prompt).then_some(("prompt", "consent")));
+        form.extend(self.authorize_params.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         form.extend(thumbprint.as_deref().map(|thumbprint| ("dpop_jkt", thumbprint)));
         form.extend(self.nonce.as_ref().map(|nonce| ("nonce", nonce.expose())));
         let pushed = self.pushed(&form).await?;

@@ -9,6 +9,7 @@ use url::Url;
 use super::OAuth;
 use super::cache::CredentialCache;
 use super::code_flow::CodeFlow;
+use super::endpoints::AuthorizationEndpoints;
 use super::grant_flow::GrantFlow;
 use super::issuer_cache::IssuerCache;
 use super::refresher::Refresher;
@@ -34,6 +35,9 @@ pub struct OAuthBuilder {
     key: String,
     scopes: Scopes,
     issuer: Option<String>,
+    resource: Option<String>,
+    registration_endpoint: Option<Url>,
+    endpoints: Option<AuthorizationEndpoints>,
     dpop: DpopUse,
     clock: Clock,
     policy: FetchPolicy,
@@ -50,6 +54,9 @@ impl OAuthBuilder {
             store: Arc::new(MemoryStore::new()),
             scopes: Scopes::new(),
             issuer: None,
+            resource: None,
+            registration_endpoint: None,
+            endpoints: None,
             dpop: DpopUse::default(),
             clock: clock::system(),
             policy: FetchPolicy::default(),
@@ -95,6 +102,33 @@ impl OAuthBuilder {
         self
     }
 
+    /// Sets the `resource` parameter of requests (RFC 8707), in place of the identifier that the server publishes.
+    pub fn resource(mut self, resource: impl Into<String>) -> OAuthBuilder {
+        self.resource = Some(resource.into());
+        self
+    }
+
+    /// Sets the endpoint for dynamic registration, in place of the one that the authorization server publishes.
+    pub fn registration_endpoint(mut self, endpoint: Url) -> OAuthBuilder {
+        self.registration_endpoint = Some(endpoint);
+        self
+    }
+
+    /// Sets the endpoints of an authorization server that publishes no metadata. The server is then not probed, and
+    /// requests have a `resource` parameter only if [`resource`](OAuthBuilder::resource) sets one. The endpoints are
+    /// always allowed by the policy.
+    pub fn endpoints(mut self, endpoints: AuthorizationEndpoints) -> OAuthBuilder {
+        self.endpoints = Some(endpoints);
+        self
+    }
+
+    /// Sets the whole name of the credential's record, for a store in which `credential/…` has another meaning. Call it
+    /// after [`store`](OAuthBuilder::store).
+    pub fn record_name(mut self, name: impl Into<String>) -> OAuthBuilder {
+        self.key = name.into();
+        self
+    }
+
     /// Sets when tokens are bound to a key.
     pub fn dpop(mut self, dpop: DpopUse) -> OAuthBuilder {
         self.dpop = dpop;
@@ -124,7 +158,12 @@ impl OAuthBuilder {
         self.check()?;
         let http = match self.http {
             Some(http) => http,
-            None => RestrictedHttpClient::new(self.policy.trusting(&self.server))?,
+            None => {
+                let endpoints = self.endpoints.iter();
+                let own = endpoints.flat_map(|one| [&one.authorization_endpoint, &one.token_endpoint]);
+                let trusted = own.chain([&self.server]).fold(self.policy, FetchPolicy::trusting);
+                RestrictedHttpClient::new(trusted)?
+            }
         };
         Ok(assemble(ClientSettings {
             server: self.server,
@@ -133,6 +172,9 @@ impl OAuthBuilder {
             grant: self.grant,
             extra_scopes: self.scopes,
             issuer: self.issuer,
+            resource: self.resource,
+            registration_endpoint: self.registration_endpoint,
+            endpoints: self.endpoints,
             dpop: self.dpop,
             http,
             store: self.store,
@@ -150,6 +192,15 @@ impl OAuthBuilder {
                 "cannot sign in to {server}: the token would be sent unencrypted. Use https"
             )));
         }
+        if let Some(endpoints) = &self.endpoints {
+            endpoints.check()?;
+            let token_endpoint = &endpoints.token_endpoint;
+            if token_endpoint.scheme() != "https" && !restricted_http::is_local(token_endpoint) {
+                return Err(AuthError::Configuration(format!(
+                    "cannot sign in at {token_endpoint}: the token would be sent unencrypted. Use https"
+                )));
+            }
+        }
         if let Some(document) = self.identity.metadata_document.as_ref()
             && (!self.policy.is_safe(document) || document.path() == "/" || document.fragment().is_some())
         {
@@ -164,7 +215,11 @@ impl OAuthBuilder {
 /// Creates the objects of a client.
 fn assemble(settings: ClientSettings) -> OAuth {
     let cache = CredentialCache::new(settings.store.clone(), settings.key.clone(), settings.clock.clone());
-    let issuers = Arc::new(IssuerCache::new(settings.http.clone(), settings.server.clone()));
+    let issuers = Arc::new(IssuerCache::new(
+        settings.http.clone(),
+        settings.server.clone(),
+        settings.endpoints.clone(),
+    ));
     let (settings, cache) = (Arc::new(settings), Arc::new(cache));
     let shared = || (settings.clone(), cache.clone(), issuers.clone());
     let refresher = {

@@ -134,10 +134,11 @@ impl CodeFlow {
             discovered: &plan.discovery,
             client,
             redirect_uri,
-            resource: plan.discovery.resource_identifier(&settings.server),
+            resource: settings.resource_of(&plan.discovery),
             scopes: plan.scopes.clone(),
             signer: plan.signer.as_ref(),
             nonce: None,
+            authorize_params: settings.endpoints.as_ref().map_or(&[], |one| &one.authorize_params),
         };
         parts.start().await
     }

@@ -31,7 +31,7 @@ impl GrantFlow {
         let settings = &self.settings;
         let TokenRequestPlan { discovery, scopes, signer } = plan;
         let server = &discovery.server;
-        let resource = discovery.resource_identifier(&settings.server);
+        let resource = settings.resource_of(&discovery);
         let context = GrantContext {
             http: &settings.http,
             clock: &settings.clock,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use url::Url;
 
+use super::endpoints::AuthorizationEndpoints;
 use crate::discovery::{self, AuthorizationServerMetadata};
 use crate::error::AuthError;
 use crate::restricted_http::RestrictedHttpClient;
@@ -20,12 +21,17 @@ pub(super) struct IssuerCache {
     http: RestrictedHttpClient,
     /// The protected server.
     server: Url,
+    endpoints: Option<AuthorizationEndpoints>,
     cached: Mutex<Option<(Instant, AuthorizationServerMetadata)>>,
 }
 
 impl IssuerCache {
-    pub(super) fn new(http: RestrictedHttpClient, server: Url) -> IssuerCache {
-        IssuerCache { http, server, cached: Mutex::default() }
+    pub(super) fn new(
+        http: RestrictedHttpClient,
+        server: Url,
+        endpoints: Option<AuthorizationEndpoints>,
+    ) -> IssuerCache {
+        IssuerCache { http, server, endpoints, cached: Mutex::default() }
     }
 
     /// Returns the metadata of an issuer. If `is_2025_03_26` is true, the issuer is at the root of the protected
@@ -35,6 +41,16 @@ impl IssuerCache {
         issuer: &str,
         is_2025_03_26: bool,
     ) -> Result<AuthorizationServerMetadata, AuthError> {
+        if let Some(endpoints) = &self.endpoints {
+            if endpoints.issuer == issuer {
+                return Ok(endpoints.metadata());
+            }
+            // A refresh token of one authorization server is not sent to another.
+            return Err(AuthError::SignInAgain(format!(
+                "the token is of {issuer}, and the authorization server is now {}",
+                endpoints.issuer
+            )));
+        }
         let fresh = self.cached().clone();
         let fresh = fresh.filter(|(at, server)| server.issuer == issuer && at.elapsed() < LIFETIME);
         if let Some((_, server)) = fresh {
@@ -76,7 +92,7 @@ mod tests {
         })
         .await;
         let http = RestrictedHttpClient::new(FetchPolicy::development()).unwrap();
-        let cache = IssuerCache::new(http, server.url("/mcp"));
+        let cache = IssuerCache::new(http, server.url("/mcp"), None);
         for (tenant, expected) in [("a", 1), ("a", 1), ("b", 2), ("b", 2), ("a", 3)] {
             let issuer = String::from(server.url(tenant));
             let found = cache.metadata(&issuer, false).await.unwrap();

@@ -16,6 +16,7 @@ mod builder;
 mod cache;
 mod code_flow;
 mod credential;
+mod endpoints;
 mod grant_flow;
 mod history;
 mod issuer_cache;
@@ -41,12 +42,14 @@ use crate::discovery::BearerChallenge;
 use crate::error::AuthError;
 use crate::registration::ClientIdentity;
 use crate::restricted_http::FetchResponse;
+use crate::secret::Secret;
 use crate::user_agent::{AuthorizationRequest, AuthorizationResponse};
 use active::sent_token;
 pub use builder::OAuthBuilder;
 pub use cache::AuthStatus;
 use cache::CredentialCache;
 pub use credential::Credential;
+pub use endpoints::AuthorizationEndpoints;
 use renewer::{RenewalReason, Renewer};
 use settings::ClientSettings;
 pub use settings::DpopUse;
@@ -118,10 +121,24 @@ impl OAuth {
 
     /// Signs in, even if there is a credential: asks the server for its requirements, then uses the grant.
     pub async fn sign_in(&self) -> Result<Credential, AuthError> {
-        let challenge = self.checker.challenge().await?;
+        let challenge = self.challenge().await?;
         self.cache.delete_unreadable().await?;
         let current = self.renewer.renew(None, RenewalReason::SignIn(challenge)).await?;
         Ok(current.credential.clone())
+    }
+
+    /// Returns a credential that can be sent now: it is renewed if it expires soon. Returns `None` if there is none, or if
+    /// only a sign-in gives another one.
+    pub async fn valid_credential(&self) -> Result<Option<Credential>, AuthError> {
+        self.renewer.reload_in_background();
+        Ok(self.renewer.usable().await?.map(|current| current.credential.clone()))
+    }
+
+    /// Returns another credential than the one with the access token `refused`, which a server refused. It is renewed
+    /// without the user, unless another task or process did so meanwhile.
+    pub async fn replace_refused(&self, refused: &Secret) -> Result<Credential, AuthError> {
+        let renewed = self.renewer.renew(Some(refused.clone()), RenewalReason::Forced).await?;
+        Ok(renewed.credential.clone())
     }
 
     /// Renews the token now, without the user.
@@ -141,7 +158,7 @@ impl OAuth {
 
     /// Starts a sign-in whose response will arrive at `redirect_uri`, on which this process or another one listens.
     pub async fn begin(&self, redirect_uri: &str) -> Result<AuthorizationRequest, AuthError> {
-        let challenge = self.checker.challenge().await?;
+        let challenge = self.challenge().await?;
         self.renewer.start_sign_in(redirect_uri, &challenge).await
     }
 
@@ -173,6 +190,14 @@ impl OAuth {
             }
         }
         Err(AuthError::NotEnough(format!("{server} refuses every token that it is shown")))
+    }
+
+    /// Returns the challenge of the server; an empty one if the endpoints are given.
+    async fn challenge(&self) -> Result<BearerChallenge, AuthError> {
+        match &self.settings.endpoints {
+            Some(_) => Ok(BearerChallenge::default()),
+            None => self.checker.challenge().await,
+        }
     }
 
     async fn headers_for(&self, method: &Method, url: &Url) -> Result<HeaderMap, AuthError> {

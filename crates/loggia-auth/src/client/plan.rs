@@ -6,7 +6,7 @@
 
 use super::credential::Credential;
 use super::settings::{ClientSettings, DpopUse};
-use crate::discovery::{self, BearerChallenge, DiscoveryResult};
+use crate::discovery::{BearerChallenge, DiscoveryResult};
 use crate::dpop::DpopSigner;
 use crate::error::AuthError;
 use crate::scope::Scopes;
@@ -33,7 +33,7 @@ impl TokenRequestPlan {
         let preregistered = settings.identity.preregistered().find_map(|client| client.issuer.as_deref());
         let known = current.map(|credential| credential.issuer.as_str());
         let preferred = settings.issuer.as_deref().or(known).or(preregistered);
-        let discovery = discovery::discover(&settings.http, &settings.server, challenge, preferred).await?;
+        let discovery = settings.discover(challenge, preferred).await?;
         let scopes = select_scopes(challenge, &discovery, earlier_scopes, &settings.extra_scopes, has_user);
         let signer =
             wants_dpop(settings.dpop, challenge, &discovery).then(DpopSigner::generate).transpose()?;

@@ -19,7 +19,7 @@ use super::plan::TokenRequestPlan;
 use super::refresher::Refresher;
 use super::revoker::Revoker;
 use super::settings::ClientSettings;
-use crate::discovery::{self, BearerChallenge};
+use crate::discovery::BearerChallenge;
 use crate::error::{AuthError, printable};
 use crate::extensions::GrantType;
 use crate::scope::Scopes;
@@ -339,10 +339,9 @@ impl Renewer {
         challenge: &BearerChallenge,
         credential: &Credential,
     ) -> Result<bool, AuthError> {
-        let ClientSettings { http, server, .. } = &*self.settings;
-        let found = discovery::discover(http, server, challenge, Some(&credential.issuer)).await?;
+        let found = self.settings.discover(challenge, Some(&credential.issuer)).await?;
         let is_same_resource =
-            found.server.is_2025_03_26 || found.resource_identifier(server) == credential.resource;
+            found.server.is_2025_03_26 || self.settings.resource_of(&found) == credential.resource;
         Ok(found.server.issuer == credential.issuer && is_same_resource)
     }
 

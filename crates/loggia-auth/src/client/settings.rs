@@ -7,8 +7,9 @@ use std::time::SystemTime;
 
 use url::Url;
 
+use super::endpoints::AuthorizationEndpoints;
 use crate::clock::Clock;
-use crate::discovery::AuthorizationServerMetadata;
+use crate::discovery::{self, AuthorizationServerMetadata, BearerChallenge, DiscoveryResult};
 use crate::dpop::DpopSigner;
 use crate::error::{AuthError, printable};
 use crate::extensions::GrantType;
@@ -55,6 +56,12 @@ pub(super) struct ClientSettings {
     pub(super) extra_scopes: Scopes,
     /// The issuer that the caller prefers.
     pub(super) issuer: Option<String>,
+    /// The `resource` parameter, if it is not the published one.
+    pub(super) resource: Option<String>,
+    /// The registration endpoint, if it is not the published one.
+    pub(super) registration_endpoint: Option<Url>,
+    /// The endpoints of an authorization server without metadata.
+    pub(super) endpoints: Option<AuthorizationEndpoints>,
     pub(super) dpop: DpopUse,
     pub(super) http: RestrictedHttpClient,
     pub(super) store: Arc<dyn TokenStore>,
@@ -69,6 +76,32 @@ impl ClientSettings {
     /// Returns whether only a user can get a token if there is no refresh token.
     pub(super) fn needs_user(&self) -> bool {
         matches!(self.grant, GrantType::AuthorizationCode(_) | GrantType::RefreshOnly)
+    }
+
+    /// Finds the authorization server: the one whose endpoints are given, or the one that the server names. `preferred` is
+    /// the issuer to choose of several.
+    pub(super) async fn discover(
+        &self,
+        challenge: &BearerChallenge,
+        preferred: Option<&str>,
+    ) -> Result<DiscoveryResult, AuthError> {
+        if let Some(endpoints) = &self.endpoints {
+            return Ok(DiscoveryResult { resource: None, server: endpoints.metadata() });
+        }
+        let mut found = discovery::discover(&self.http, &self.server, challenge, preferred).await?;
+        if let Some(endpoint) = &self.registration_endpoint {
+            found.server.registration_endpoint = Some(endpoint.clone());
+        }
+        Ok(found)
+    }
+
+    /// Returns the `resource` parameter (RFC 8707); empty if requests have none.
+    pub(super) fn resource_of(&self, discovered: &DiscoveryResult) -> String {
+        match (&self.resource, &self.endpoints) {
+            (Some(resource), _) => resource.clone(),
+            (None, Some(_)) => String::new(),
+            (None, None) => discovered.resource_identifier(&self.server),
+        }
     }
 
     pub(super) fn registrar(&self) -> Registrar<'_> {

@@ -77,6 +77,9 @@ impl ClientParts {
             grant: GrantType::RefreshOnly,
             extra_scopes: Scopes::new(),
             issuer: None,
+            resource: None,
+            registration_endpoint: None,
+            endpoints: None,
             dpop: DpopUse::default(),
             http,
             store: store.clone(),
@@ -88,7 +91,11 @@ impl ClientParts {
 
     fn of(settings: ClientSettings, store: Arc<MemoryStore>, issuer: String) -> ClientParts {
         let cache = CredentialCache::new(store.clone(), settings.key.clone(), settings.clock.clone());
-        let issuers = Arc::new(IssuerCache::new(settings.http.clone(), settings.server.clone()));
+        let issuers = Arc::new(IssuerCache::new(
+            settings.http.clone(),
+            settings.server.clone(),
+            settings.endpoints.clone(),
+        ));
         ClientParts { issuer, settings: Arc::new(settings), cache: Arc::new(cache), issuers, store }
     }
 
@@ -102,6 +109,9 @@ impl ClientParts {
             grant: old.grant.clone(),
             extra_scopes: old.extra_scopes.clone(),
             issuer: old.issuer.clone(),
+            resource: old.resource.clone(),
+            registration_endpoint: old.registration_endpoint.clone(),
+            endpoints: old.endpoints.clone(),
             dpop: old.dpop,
             http: old.http.clone(),
             store: self.store.clone(),

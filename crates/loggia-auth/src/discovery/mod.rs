@@ -18,7 +18,7 @@ use crate::error::AuthError;
 use crate::restricted_http::RestrictedHttpClient;
 pub use challenge::BearerChallenge;
 pub use resource::{ResourceMetadata, covers};
-pub use server::{AuthorizationServerMetadata, MetadataOrigin};
+pub use server::{AuthorizationServerFeatures, AuthorizationServerMetadata, MetadataOrigin};
 
 /// The maximum number of authorization servers of one resource that are tried.
 const MOST_SERVERS: usize = 4;

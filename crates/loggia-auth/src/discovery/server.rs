@@ -17,6 +17,8 @@ pub enum MetadataOrigin {
     Published,
     /// A server of 2025-03-26 publishes none and has the default endpoints.
     Default,
+    /// The program has the endpoints from the documentation of the vendor.
+    Configured,
 }
 
 /// The metadata of an authorization server (RFC 8414, section 2), whose endpoints were checked.

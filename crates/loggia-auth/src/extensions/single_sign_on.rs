@@ -243,6 +243,7 @@ impl SingleSignOn {
             resource: String::new(),
             scopes: ["openid"].into_iter().chain(offline.then_some(OFFLINE)).collect::<Scopes>(),
             signer: None,
+            authorize_params: &[],
             nonce: Some(Secret::new(jose::random(32))),
         };
         let request = parts.start().await?;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod endpoints;
 mod extensions;
 mod hostile;
 mod killed;
