@@ -96,7 +96,7 @@ impl OAuthBuilder {
     }
 
     /// Sets the issuer to use, spelled as in its own metadata. It is preferred if the server lists several issuers,
-    /// and accepted if the server lists it with a trailing slash too many or too few.
+    /// accepted if the server lists it with a trailing slash too many or too few, and used if the server names none.
     pub fn issuer(mut self, issuer: impl Into<String>) -> OAuthBuilder {
         self.issuer = Some(issuer.into());
         self

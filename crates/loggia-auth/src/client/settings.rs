@@ -88,7 +88,9 @@ impl ClientSettings {
         if let Some(endpoints) = &self.endpoints {
             return Ok(DiscoveryResult { resource: None, server: endpoints.metadata() });
         }
-        let mut found = discovery::discover(&self.http, &self.server, challenge, preferred).await?;
+        let configured = self.issuer.as_deref();
+        let mut found =
+            discovery::discover_or(&self.http, &self.server, challenge, preferred, configured).await?;
         if let Some(endpoint) = &self.registration_endpoint {
             found.server.registration_endpoint = Some(endpoint.clone());
         }

@@ -63,7 +63,24 @@ pub async fn discover(
     challenge: &BearerChallenge,
     wanted: Option<&str>,
 ) -> Result<DiscoveryResult, AuthError> {
-    let Some(resource) = resource::find(http, server, challenge.resource_metadata.as_deref()).await? else {
+    discover_or(http, server, challenge, wanted, None).await
+}
+
+/// Finds the authorization server like [`discover`]. `configured` is the issuer of a server that names none.
+pub(crate) async fn discover_or(
+    http: &RestrictedHttpClient,
+    server: &Url,
+    challenge: &BearerChallenge,
+    wanted: Option<&str>,
+    configured: Option<&str>,
+) -> Result<DiscoveryResult, AuthError> {
+    let resource = resource::find(http, server, challenge.resource_metadata.as_deref()).await?;
+    let names_none = resource.as_ref().is_none_or(|resource| resource.authorization_servers.is_empty());
+    if let Some(issuer) = configured.filter(|_| names_none) {
+        let server = server::find(http, issuer, None).await?;
+        return Ok(DiscoveryResult { resource, server });
+    }
+    let Some(resource) = resource else {
         let server = server::find_2025_03_26(http, server).await?;
         return Ok(DiscoveryResult { resource: None, server });
     };

@@ -5,9 +5,10 @@ use loggia_auth::error::AuthError;
 use loggia_auth::registration::{ClientIdentity, RegisteredClient};
 use loggia_auth::scope::Scopes;
 use loggia_auth::secret::Secret;
+use serde_json::json;
 use url::Url;
 
-use crate::world::{World, person, policy};
+use crate::world::{Odd, Twists, World, person, policy};
 
 fn endpoints(world: &World, param: &str) -> AuthorizationEndpoints {
     let at = |path: &str| Url::parse(&format!("{}{path}", world.issuer)).unwrap();
@@ -82,4 +83,37 @@ async fn a_parameter_of_the_protocol_is_not_replaced() {
     let builder = OAuth::builder(world.server.clone(), ClientIdentity::new("test")).policy(policy());
     let error = builder.endpoints(endpoints(&world, "state")).build().unwrap_err();
     assert!(error.to_string().contains("\"state\""), "{error}");
+}
+
+/// A server that names no authorization server, and an authorization server that names no registration endpoint.
+#[tokio::test]
+async fn settings_take_the_place_of_metadata_that_is_missing() {
+    let twists = Twists {
+        metadata: json!({ "registration_endpoint": null }),
+        challenge: Some("Bearer".to_owned()),
+        at: Some(("/.well-known/oauth-protected-resource", Odd::Text(404, "text/plain", "no"))),
+        ..Twists::default()
+    };
+    let world = World::twisted(twists).await;
+    let register_at = Url::parse(&format!("{}/register", world.issuer)).unwrap();
+    for (has_issuer, has_registration, expected) in [
+        (false, false, "does not register this program"),
+        (true, false, "does not let a program register itself"),
+        (true, true, ""),
+    ] {
+        let mut builder = world.client().resource("https://api.example/v2");
+        if has_issuer {
+            builder = builder.issuer(&world.issuer);
+        }
+        if has_registration {
+            builder = builder.registration_endpoint(register_at.clone());
+        }
+        let error = builder.build().unwrap().sign_in().await.map(drop).err();
+        let error = error.map(|error| error.to_string()).unwrap_or_default();
+        assert!(error.contains(expected) && error.is_empty() == expected.is_empty(), "{error}");
+    }
+    let page = &world.heard("/authorize")[0];
+    assert_eq!(page.param("client_id"), Some("registered"));
+    assert_eq!(page.param("resource"), Some("https://api.example/v2"));
+    assert_eq!(world.heard("/token")[0].form["resource"], "https://api.example/v2");
 }
