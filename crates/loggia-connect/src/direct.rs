@@ -4,6 +4,7 @@
 //! The requests and results themselves are those of `loggia-openapi`: each tool becomes a small OpenAPI description.
 //! Invariant: requests go to the base URL alone, and the credential is in no result and no error.
 
+mod access_token;
 mod accounts;
 mod arguments;
 mod authorize;
@@ -32,6 +33,7 @@ use crate::manifest::{
 };
 use crate::openapi::{HttpSender, send};
 
+pub use access_token::AccessTokenSource;
 pub use accounts::AccountApis;
 use authorize::RequestCredential;
 use pace::RequestPace;
@@ -93,6 +95,31 @@ impl ManifestApi {
         values: &ConnectorValues,
         sender: Arc<dyn HttpSender>,
     ) -> Result<ManifestApi, ManifestApiError> {
+        let credential = RequestCredential::of(backend, values)?;
+        ManifestApi::open(backend, values, sender, credential)
+    }
+
+    /// Opens a backend whose requests have an access token of `tokens`.
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`ManifestApi::new`].
+    pub fn with_tokens(
+        backend: &ManifestBackend,
+        values: &ConnectorValues,
+        sender: Arc<dyn HttpSender>,
+        tokens: Arc<dyn AccessTokenSource>,
+    ) -> Result<ManifestApi, ManifestApiError> {
+        let credential = RequestCredential::renewed(backend, values, tokens);
+        ManifestApi::open(backend, values, sender, Some(credential))
+    }
+
+    fn open(
+        backend: &ManifestBackend,
+        values: &ConnectorValues,
+        sender: Arc<dyn HttpSender>,
+        credential: Option<RequestCredential>,
+    ) -> Result<ManifestApi, ManifestApiError> {
         let (url, headers, failure) = match &backend.transport {
             ManifestTransport::OpenApi(api) => (api.base_url.as_ref(), &api.headers, api.failure.clone()),
             ManifestTransport::GraphQl(api) => (Some(&api.url), &api.headers, None),
@@ -118,7 +145,7 @@ impl ManifestApi {
         let connection = ApiConnection {
             base_url,
             headers: all,
-            credential: RequestCredential::of(backend, values)?,
+            credential,
             idempotency_header: backend
                 .limits
                 .idempotency_header
@@ -219,7 +246,7 @@ impl HealthCheck {
 }
 
 impl ApiConnection {
-    /// Adds headers and the credential, and sends a request at the pace of the API.
+    /// Adds headers and the credential, and sends a request. If the API refuses an access token, sends it again with another.
     async fn send(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, ToolError> {
         for (name, value) in &self.headers {
             request.headers_mut().insert(name, value.clone());
@@ -227,9 +254,26 @@ impl ApiConnection {
         if let Some(name) = self.idempotency_header.as_ref().filter(|_| request.method() == Method::POST) {
             request.headers_mut().insert(name, fresh_value()?);
         }
-        if let Some(credential) = &self.credential {
-            credential.add_to(&mut request).map_err(|error| ToolError::say(error.to_string()))?;
+        let Some(credential) = &self.credential else { return self.attempt(request).await };
+        let mut first = request.clone();
+        let token = credential.add_to(&mut first).await?;
+        let response = self.attempt(first).await?;
+        let Some(token) = token.filter(|_| response.status() == StatusCode::UNAUTHORIZED) else {
+            return Ok(response);
+        };
+        // A token that was revoked before its end is renewed once.
+        if !credential.replace_in(&mut request, &token).await? {
+            return Ok(response);
         }
+        let response = self.attempt(request).await?;
+        match credential.refusal().filter(|_| response.status() == StatusCode::UNAUTHORIZED) {
+            Some(refusal) => Err(ToolError::say(refusal)),
+            None => Ok(response),
+        }
+    }
+
+    /// Sends a complete request at the pace of the API.
+    async fn attempt(&self, request: Request<Bytes>) -> Result<Response<Bytes>, ToolError> {
         if let Some(pace) = &self.pace {
             pace.wait().await.map_err(ToolError::say)?;
         }

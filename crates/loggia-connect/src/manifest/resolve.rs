@@ -13,8 +13,8 @@ use serde_json::{Map, Value};
 
 use super::config_field::matches;
 use super::{
-    AuthClass, BuiltinServer, ConnectorValues, DirectApi, ManifestBackend, ManifestText, ManifestTransport,
-    MissingValue, PackageSource, RemoteServer, RequestPlace, ServerProgram,
+    AuthClass, BackendAuth, BuiltinServer, ConnectorValues, DirectApi, ManifestBackend, ManifestText,
+    ManifestTransport, MissingValue, PackageSource, RemoteServer, RequestPlace, ServerProgram,
 };
 use crate::config_file::{Backend, Builtin, OpenApi, Remote, Stdio, is_url};
 use crate::secret::Secret;
@@ -137,19 +137,7 @@ impl ManifestBackend {
         if !is_needed && (values.credential().is_none() || !self.has_credential()) {
             return Ok(None);
         }
-        let credential = values.needed_credential()?;
-        let name = self.auth.place_name().to_owned();
-        let is_authorization =
-            self.auth.place == RequestPlace::Header && name.eq_ignore_ascii_case("Authorization");
-        let value = match &self.auth.value {
-            Some(text) => values.text(text)?,
-            None if self.auth.class == AuthClass::Basic => {
-                Secret::new(format!("Basic {}", STANDARD.encode(credential.expose())))
-            }
-            None if is_authorization => Secret::new(format!("Bearer {}", credential.expose())),
-            None => credential.clone(),
-        };
-        Ok(Some((name, value)))
+        Ok(Some((self.auth.place_name().to_owned(), self.auth.sent_value(values)?)))
     }
 
     fn openapi(
@@ -176,6 +164,23 @@ impl ManifestBackend {
         };
         let description = Secret::new(api.description.clone().unwrap_or_default());
         Ok(OpenApi { description, base_url, credential, headers })
+    }
+}
+
+impl BackendAuth {
+    /// Returns the value that requests send for the credential of `values`.
+    pub(crate) fn sent_value(&self, values: &ConnectorValues) -> Result<Secret, MissingValue> {
+        let credential = values.needed_credential()?;
+        let is_authorization =
+            self.place == RequestPlace::Header && self.place_name().eq_ignore_ascii_case("Authorization");
+        Ok(match &self.value {
+            Some(text) => values.text(text)?,
+            None if self.class == AuthClass::Basic => {
+                Secret::new(format!("Basic {}", STANDARD.encode(credential.expose())))
+            }
+            None if is_authorization => Secret::new(format!("Bearer {}", credential.expose())),
+            None => credential.clone(),
+        })
     }
 }
 

@@ -97,6 +97,11 @@ impl ConnectorValues {
         self.credential.as_ref()
     }
 
+    /// Returns the same values with another credential.
+    pub fn with_credential(&self, credential: Secret) -> ConnectorValues {
+        ConnectorValues { credential: Some(credential), ..self.clone() }
+    }
+
     /// Fills a text. Several files or folders are written with commas between them.
     pub fn text(&self, text: &ManifestText) -> Result<Secret, MissingValue> {
         let mut filled = zeroize::Zeroizing::new(String::new());

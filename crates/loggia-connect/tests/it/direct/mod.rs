@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use loggia::client::Client;
 use loggia::service::BoxFuture;
-use loggia_connect::direct::ManifestApi;
+use loggia_connect::direct::{AccessTokenSource, ManifestApi};
 use loggia_connect::manifest::{ConnectorManifest, ConnectorValues};
 use loggia_connect::openapi::HttpSender;
 use loggia_connect::secret::Secret;
@@ -335,5 +335,71 @@ document = "{ me { id } }"
         let said =
             api.call("me", &loggia::wire::JsonObject::default()).await.expect_err("a refusal").to_string();
         assert!(said.contains("The API says: refused.") && said.contains(expected), "{said}");
+    }
+}
+
+/// Hands out `token-1`, `token-2` and so on; a limit is the number of the last.
+struct NumberedTokens {
+    last: usize,
+    used: Mutex<usize>,
+}
+
+impl AccessTokenSource for NumberedTokens {
+    fn token(&self) -> BoxFuture<'_, Result<Secret, String>> {
+        let used = *self.used.lock().unwrap();
+        Box::pin(async move { Ok(Secret::new(format!("token-{used}"))) })
+    }
+
+    fn replace<'a>(&'a self, refused: &'a Secret) -> BoxFuture<'a, Result<Secret, String>> {
+        let mut used = self.used.lock().unwrap();
+        assert_eq!(refused.expose(), format!("token-{used}"));
+        let next = if *used < self.last { Ok(*used + 1) } else { Err("the account ada is dead".to_owned()) };
+        *used = next.as_ref().copied().unwrap_or(*used);
+        Box::pin(async move { next.map(|next| Secret::new(format!("token-{next}"))) })
+    }
+
+    fn refusal(&self) -> String {
+        "the API refuses the account ada".to_owned()
+    }
+}
+
+/// The statuses of the responses, the number of the last token; the result, and the tokens that were sent.
+#[tokio::test]
+async fn a_refused_token_is_replaced_once() {
+    for (statuses, last, expected, sent) in [
+        (vec![200], 1, "a shop", "1"),
+        (vec![401, 200], 2, "a shop", "1 2"),
+        (vec![401, 401], 2, "error\nthe API refuses the account ada", "1 2"),
+        (vec![401], 1, "error\nthe account ada is dead", "1"),
+        (vec![403], 2, "error\n", "1"),
+    ] {
+        let text_of = |status: u16| answer(status, r#""a shop""#);
+        let sender = RecordingApi::with(statuses.iter().map(|status| text_of(*status)));
+        let manifest = r#"
+            name = "shop"
+            title = "Shop"
+            version = "1.0.0"
+            description = "A shop."
+            [[backends]]
+            kind = "openapi"
+            base_url = "https://api.shop.example"
+            auth = { class = "preregistered", value = "Token ${credential}" }
+            [[backends.tools]]
+            name = "whoami"
+            description = "Returns the shop."
+            class = "read"
+            request = "GET /me"
+        "#;
+        let manifest = ConnectorManifest::parse(manifest, "shop.toml").unwrap();
+        let values = manifest.values(&Map::new(), None).unwrap();
+        let tokens = Arc::new(NumberedTokens { last, used: Mutex::new(1) });
+        let api = ManifestApi::with_tokens(&manifest.backends[0], &values, sender.clone(), tokens).unwrap();
+        let client = Client::connect(&api.into_server(&manifest).unwrap()).await.unwrap();
+        let result = text(&client.call_tool("whoami", json!({})).await.unwrap());
+        assert!(result.starts_with(expected) || result.contains(expected), "{statuses:?}: {result}");
+        let requests = sender.requests();
+        let tokens = requests.iter().filter_map(|request| request.split_once("Token token-"));
+        let tokens: Vec<&str> = tokens.map(|(_, rest)| rest.lines().next().unwrap()).collect();
+        assert_eq!(tokens.join(" "), sent, "{statuses:?}");
     }
 }
