@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use jaq_core::load::lex::StrPart;
 use jaq_core::load::parse::{BinaryOp, Def, Pattern, Term};
-use jaq_core::ops::Math;
+use jaq_core::ops::{Cmp, Math};
 use jaq_core::path::{Part, Path};
 
 use super::unknown_function;
@@ -19,6 +19,15 @@ pub(super) const WEIGH: &str = "loggia_weigh";
 /// The native filter that multiplies, without strings: repetition would build any length.
 pub(super) const MULTIPLY: &str = "loggia_multiply";
 
+/// The native filters that compare, and count the parts that they compare.
+pub(super) const COMPARE: [(&str, Cmp); 6] = [
+    ("loggia_lt", Cmp::Lt),
+    ("loggia_le", Cmp::Le),
+    ("loggia_gt", Cmp::Gt),
+    ("loggia_ge", Cmp::Ge),
+    ("loggia_eq", Cmp::Eq),
+    ("loggia_ne", Cmp::Ne),
+];
 /// The native filter that subtracts, and counts the comparisons of lists.
 pub(super) const SUBTRACT: &str = "loggia_subtract";
 /// The native filter that counts as many steps as comparing its input with its argument may take.
@@ -31,6 +40,42 @@ const READER: &str = "fromjson";
 const ARGUMENT: &str = "$loggia_argument";
 /// Functions, of the library too, that compare each part of their input with each part of their first argument.
 const CHARGED: [&str; 5] = ["contains", "indices", "matches", "split_matches", "split_"];
+/// Native functions that read each part of their input, and of the values of their argument for it.
+const READS_ALL: [&str; 10] = [
+    "explode",
+    "group_by",
+    "implode",
+    "keys_unsorted",
+    "key_values",
+    "max_by_or_empty",
+    "min_by_or_empty",
+    "reverse",
+    "sort",
+    "sort_by",
+];
+/// Native functions that read the whole of a string.
+const READS_TEXT: [&str; 20] = [
+    "ascii_downcase",
+    "ascii_upcase",
+    "decode_base64",
+    "decode_uri",
+    "encode_base64",
+    "encode_uri",
+    "endswith",
+    "escape_html",
+    "escape_sh",
+    "length",
+    "ltrim",
+    "ltrimstr",
+    "rtrim",
+    "rtrimstr",
+    "startswith",
+    "strftime",
+    "strptime",
+    "trim",
+    "unescape_html",
+    "utf8bytelength",
+];
 
 /// The functions of filters, each with its number of arguments. All of them end by themselves, and none reads anything
 /// but its input.
@@ -324,7 +369,11 @@ pub(super) fn instrument<'s>(term: Term<&'s str>) -> Term<&'s str> {
                 };
                 (part, opt)
             });
-            then(Term::Path(boxed(head), Path(path.collect())), TICK)
+            let path: Vec<_> = path.collect();
+            // A range of a string counts its characters.
+            let has_range = path.iter().any(|(part, _)| matches!(part, Part::Range(..)));
+            let head = if has_range { Box::new(then(instrument(*head), TICK)) } else { boxed(head) };
+            then(Term::Path(head, Path(path)), TICK)
         }
     }
 }
@@ -339,9 +388,17 @@ fn single(index: Term<&str>) -> Term<&str> {
 
 fn call<'s>(name: &'s str, mut args: Vec<Term<&'s str>>) -> Term<&'s str> {
     if name == READER {
-        let guard = Box::new(Term::Call(GUARD, Vec::new()));
-        let guarded = Term::BinOp(guard, BinaryOp::Pipe(None), Box::new(Term::Call(name, args)));
-        return then(guarded, TICK);
+        return then(after(GUARD, Term::Call(name, args)), TICK);
+    }
+    if name == "tojson" {
+        return then(after(WEIGH, Term::Call(name, args)), WEIGH);
+    }
+    if READS_ALL.contains(&name) {
+        let args = args.into_iter().map(|arg| then(arg, WEIGH)).collect();
+        return then(after(WEIGH, Term::Call(name, args)), WEIGH);
+    }
+    if READS_TEXT.contains(&name) {
+        return then(after(TICK, Term::Call(name, args)), TICK);
     }
     if !CHARGED.contains(&name) || args.is_empty() {
         return then(Term::Call(name, args), TICK);
@@ -349,7 +406,7 @@ fn call<'s>(name: &'s str, mut args: Vec<Term<&'s str>>) -> Term<&'s str> {
     let argument = std::mem::replace(&mut args[0], Term::Var(ARGUMENT));
     let charge = Term::Call(CHARGE, vec![Term::Var(ARGUMENT)]);
     let charged =
-        Term::BinOp(Box::new(charge), BinaryOp::Pipe(None), Box::new(then(Term::Call(name, args), TICK)));
+        Term::BinOp(Box::new(charge), BinaryOp::Pipe(None), Box::new(then(Term::Call(name, args), WEIGH)));
     Term::BinOp(Box::new(argument), BinaryOp::Pipe(Some(Pattern::Var(ARGUMENT))), Box::new(charged))
 }
 
@@ -358,7 +415,12 @@ fn binary<'s>(left: Term<&'s str>, op: BinaryOp<&'s str>, right: Term<&'s str>) 
         BinaryOp::Math(Math::Mul) => then(Term::Call(MULTIPLY, vec![left, right]), WEIGH),
         BinaryOp::Math(Math::Sub) => then(Term::Call(SUBTRACT, vec![left, right]), WEIGH),
         BinaryOp::Pipe(_) | BinaryOp::Comma => Term::BinOp(Box::new(left), op, Box::new(right)),
-        BinaryOp::Alt | BinaryOp::Or | BinaryOp::And | BinaryOp::Cmp(_) => {
+        BinaryOp::Cmp(op) => {
+            let native =
+                COMPARE.iter().find(|(_, known)| *known == op).map_or(COMPARE[0].0, |(name, _)| name);
+            then(Term::Call(native, vec![left, right]), TICK)
+        }
+        BinaryOp::Alt | BinaryOp::Or | BinaryOp::And => {
             then(Term::BinOp(Box::new(left), op, Box::new(right)), TICK)
         }
         BinaryOp::Math(_)
@@ -371,4 +433,8 @@ fn binary<'s>(left: Term<&'s str>, op: BinaryOp<&'s str>, right: Term<&'s str>) 
 
 fn then<'s>(term: Term<&'s str>, native: &'static str) -> Term<&'s str> {
     Term::BinOp(Box::new(term), BinaryOp::Pipe(None), Box::new(Term::Call(native, Vec::new())))
+}
+
+fn after<'s>(native: &'static str, term: Term<&'s str>) -> Term<&'s str> {
+    Term::BinOp(Box::new(Term::Call(native, Vec::new())), BinaryOp::Pipe(None), Box::new(term))
 }

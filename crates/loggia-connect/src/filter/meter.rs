@@ -8,10 +8,10 @@ use std::fmt::{self, Write};
 
 use jaq_core::box_iter::box_once;
 use jaq_core::native::{Fun, bome, v};
-use jaq_core::{Ctx, DataT, Exn, Filter, Lut, Native, ValX};
+use jaq_core::{Ctx, Cv, DataT, Exn, Filter, Lut, Native, RunPtr, ValX, ValXs};
 use jaq_json::{Num, Val};
 
-use super::instrument::{CHARGE, GUARD, MULTIPLY, SUBTRACT, TICK, WEIGH};
+use super::instrument::{CHARGE, COMPARE, GUARD, MULTIPLY, SUBTRACT, TICK, WEIGH};
 use super::json_text;
 
 const MOST_PARTS: u64 = 2_000_000;
@@ -111,6 +111,8 @@ pub(super) fn funs() -> impl Iterator<Item = Fun<MeterData>> {
         }
         _ => box_once(Ok(cv.1)),
     });
+    let compare: [RunPtr<MeterData>; 6] =
+        [compare::<0>, compare::<1>, compare::<2>, compare::<3>, compare::<4>, compare::<5>];
     [
         (GUARD, v(0), guard),
         (TICK, v(0), tick),
@@ -120,6 +122,20 @@ pub(super) fn funs() -> impl Iterator<Item = Fun<MeterData>> {
         (CHARGE, v(1), charged),
     ]
     .into_iter()
+    .chain(
+        COMPARE
+            .into_iter()
+            .zip(compare)
+            .map(|((name, _), native)| (name, v(2), Native::<MeterData>::new(native))),
+    )
+}
+
+/// Compares two values by one operation of [`COMPARE`]; native filters are function pointers, which hold nothing.
+fn compare<'a, const OP: usize>(mut cv: Cv<'a, MeterData>) -> ValXs<'a, Val> {
+    let right = cv.0.pop_var();
+    let left = cv.0.pop_var();
+    let charged = cv.0.data().meter.take(compared_parts(&left, &right));
+    box_once(charged.map(|()| Val::from(COMPARE[OP].1.run(&left, &right))).ok_or(Exn::halt(1)))
 }
 
 fn ticked<'a>(ctx: &Ctx<'a, MeterData>, value: Val) -> ValX<'a, Val> {
@@ -130,13 +146,35 @@ fn ticked<'a>(ctx: &Ctx<'a, MeterData>, value: Val) -> ValX<'a, Val> {
         Val::Num(Num::BigInt(number)) => number.bits() <= MOST_BITS,
         _ => true,
     };
-    ctx.data().meter.take(1).filter(|()| is_short).map(|()| value).ok_or(Exn::halt(1))
+    let steps = 1 + match &value {
+        Val::TStr(text) | Val::BStr(text) => (text.len() / BYTES_A_STEP) as u64,
+        _ => 0,
+    };
+    ctx.data().meter.take(steps).filter(|()| is_short).map(|()| value).ok_or(Exn::halt(1))
 }
 
 fn weighed<'a>(ctx: &Ctx<'a, MeterData>, value: Val) -> ValX<'a, Val> {
     let mut room = MOST_PARTS;
     let fits = weigh(&value, &mut room, 0);
     ctx.data().meter.take(1 + MOST_PARTS - room).and(fits).map(|()| value).ok_or(Exn::halt(1))
+}
+
+/// Counts the parts that a comparison of two values reads, at most.
+fn compared_parts(left: &Val, right: &Val) -> u64 {
+    let pair = |(left, right): (&Val, &Val)| compared_parts(left, right);
+    1 + match (left, right) {
+        (Val::TStr(left) | Val::BStr(left), Val::TStr(right) | Val::BStr(right)) => {
+            (left.len().min(right.len()) / BYTES_A_STEP) as u64
+        }
+        (Val::Arr(left), Val::Arr(right)) => left.iter().zip(right.iter()).map(pair).sum(),
+        (Val::Obj(left), Val::Obj(right)) if !left.is_empty() && !right.is_empty() => {
+            // The keys are sorted first, and values are compared only if the keys are the same.
+            let values: u64 =
+                left.iter().filter_map(|(key, value)| Some((value, right.get(key)?))).map(pair).sum();
+            (left.len() + right.len()) as u64 + values
+        }
+        _ => 0,
+    }
 }
 
 /// Counts the steps of comparing each part of a value with each part of another.

@@ -51,6 +51,23 @@ fn filters_shape_json() {
             &["2", "3", "true", "2"],
         ),
         ("empty", "1", &[]),
+        ("[(1, 3) + (20, 40)]", "null", &["[21,41,23,43]"]),
+        (
+            "[(1, 3) < (2, 4)], [(1, 3) >= (2, 4)]",
+            "null",
+            &["[true,true,false,true]", "[false,false,true,false]"],
+        ),
+        ("[(1, 3) * (20, 40)]", "null", &["[20,40,60,120]"]),
+        (
+            "[.[] == .[0], .[] != .[1]], [.[] < .[2]], [.[] <= .[2]], [.[] > .[1]]",
+            r#"[{"a":[1,"x"]},{"a":[2]},[]]"#,
+            &[
+                "[true,false,false,true,false,true]",
+                "[false,false,false]",
+                "[false,false,true]",
+                "[false,false,false]",
+            ],
+        ),
         ("[.. | numbers]", r#"[1,{"a":[2]}]"#, &["[1,2]"]),
         ("has(\"a\") and (.a | startswith(\"b\")) and (.a | test(\"^b\"))", r#"{"a":"bc"}"#, &["true"]),
     ] {
@@ -135,6 +152,41 @@ fn no_filter_runs_for_ever() {
             "{filter}: {:?}",
             result.map(|values| values.len())
         );
+    }
+}
+
+/// Each function and operation here reads a long value for one step of its own. Without a charge for the value, each
+/// filter would run for minutes.
+#[test]
+fn long_values_cost_steps() {
+    let input = format!("[{}]", ["{\"a\":\"bcd\",\"n\":1.5}"; 3000].join(","));
+    for repeated in [
+        "$list | sort",
+        "$list | reverse",
+        "$list | tojson",
+        "$list | unique",
+        "$list | group_by(.a)",
+        "$pair | sort",
+        "$pair | max",
+        "$pair[0] == $pair[1]",
+        "$pair[0] < $pair[1]",
+        "[1, 2] | sort_by($list)",
+        "$text | length",
+        "$text | explode",
+        "$text | ascii_upcase",
+        "$text | @base64",
+        "$text | @uri",
+        "$text | ltrimstr(\"x\")",
+        "$text | .[3:5]",
+        "$text | test(\"q+[a-z]*x\")",
+        "$text | [match(\".\"; \"g\")]",
+        "$text | split(\",\")",
+    ] {
+        let filter =
+            format!(". as $list | [., map(.)] as $pair | tojson as $text | last(range(1e6) | {repeated})");
+        let filter = JsonFilter::compile(&filter).expect(&filter);
+        let limits = FilterLimits { steps: 200_000, ..FilterLimits::default() };
+        assert_eq!(filter.first(input.as_bytes(), limits), Err(FilterError::Steps), "{repeated}");
     }
 }
 
