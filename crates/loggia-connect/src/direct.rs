@@ -26,7 +26,7 @@ use loggia::server::{Args, Cx, Tool, ToolError};
 use loggia::wire::{JsonObject, RawJson};
 use loggia_openapi::{OperationClass, ResponseLimits};
 
-use crate::filter::{FilterLimits, JsonFilter};
+use crate::filter::{FilterRunner, JsonFilter};
 use crate::manifest::{
     BackendValueError, ConnectorManifest, ConnectorValues, HealthCall, HealthCheck, ManifestBackend,
     ManifestTransport, MissingValue, resolved_url,
@@ -56,6 +56,7 @@ struct ApiConnection {
     timeout: Option<Duration>,
     limits: ResponseLimits,
     failure: Option<JsonFilter>,
+    filters: FilterRunner,
     sender: Arc<dyn HttpSender>,
 }
 
@@ -155,6 +156,7 @@ impl ManifestApi {
             timeout: backend.limits.timeout,
             limits: ResponseLimits { text: backend.limits.max_result.unwrap_or(default.text), ..default },
             failure,
+            filters: FilterRunner::default(),
             sender,
         };
         let enabled = backend.tools.iter().filter(|tool| tool.is_enabled);
@@ -167,6 +169,12 @@ impl ManifestApi {
             tools: tools.collect::<Result<_, _>>()?,
             health: backend.health.clone(),
         })
+    }
+
+    /// Runs the filters of the manifest with `filters`. Without it the API has a runner of its own.
+    pub fn filter_runner(mut self, filters: FilterRunner) -> ManifestApi {
+        self.connection.filters = filters;
+        self
     }
 
     /// Returns the definitions of the tools, in the order of the manifest.
@@ -198,7 +206,7 @@ impl ManifestApi {
             }
             HealthCall::Request { method, path } => self.connection.get(method, path).await?,
         };
-        Ok(health.account_of(&text))
+        Ok(health.account_of(text, &self.connection.filters).await)
     }
 
     /// Makes an MCP server of the tools.
@@ -235,8 +243,8 @@ fn served(place: usize, definition: loggia::model::Tool) -> Tool<ManifestApi> {
 
 impl HealthCheck {
     /// Returns the name of the account that a result shows.
-    pub fn account_of(&self, result: &[u8]) -> Option<String> {
-        let value = self.account.as_ref()?.first(result, FilterLimits::default()).ok()??.to_value();
+    pub async fn account_of(&self, result: Bytes, filters: &FilterRunner) -> Option<String> {
+        let value = filters.first(self.account.as_ref()?, result).await.ok()??.to_value();
         match value {
             serde_json::Value::String(name) => Some(name),
             serde_json::Value::Number(id) => Some(id.to_string()),
@@ -285,22 +293,22 @@ impl ApiConnection {
             }),
             None => sent.await,
         }?;
-        if let Some(status) = self.failure_status(&response) {
+        if let Some(status) = self.failure_status(&response).await {
             *response.status_mut() = status;
         }
         Ok(response)
     }
 
     /// Returns the status of a failure that the API reports as a success.
-    fn failure_status(&self, response: &Response<Bytes>) -> Option<StatusCode> {
+    async fn failure_status(&self, response: &Response<Bytes>) -> Option<StatusCode> {
         let filter = self.failure.as_ref().filter(|_| response.status().is_success())?;
-        let status = filter.first(response.body(), FilterLimits::default()).ok()??.to_value().as_u64()?;
+        let status = self.filters.first(filter, response.body().clone()).await.ok()??.to_value().as_u64()?;
         let status = StatusCode::from_u16(u16::try_from(status).ok()?).ok()?;
         (status.is_client_error() || status.is_server_error()).then_some(status)
     }
 
     /// Sends the request of a health check.
-    async fn get(&self, method: &Method, path: &str) -> Result<Vec<u8>, String> {
+    async fn get(&self, method: &Method, path: &str) -> Result<Bytes, String> {
         let mut request = Request::new(Bytes::new());
         *request.method_mut() = method.clone();
         let url = format!("{}{path}", self.base_url.to_string().trim_end_matches('/'));
@@ -309,7 +317,7 @@ impl ApiConnection {
         request.headers_mut().insert(http::header::ACCEPT, HeaderValue::from_static("application/json"));
         let response = self.send(request).await.map_err(|error| said(&error))?;
         match response.status() {
-            status if status.is_success() => Ok(response.into_body().to_vec()),
+            status if status.is_success() => Ok(response.into_body()),
             status => Err(format!("the API refuses the credential: {status}")),
         }
     }

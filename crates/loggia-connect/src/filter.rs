@@ -7,6 +7,7 @@
 mod instrument;
 mod json_text;
 mod meter;
+mod runner;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +21,7 @@ use loggia::wire::RawJson;
 
 use instrument::{check, functions, instrument, needed};
 use meter::{Meter, MeterData, MeteredFilter, OutputText};
+pub use runner::FilterRunner;
 
 use crate::problem::nearest;
 
@@ -115,12 +117,13 @@ impl JsonFilter {
         &self.text
     }
 
-    /// Runs the filter. Returns its first value; `None` if it gives none.
+    /// Runs the filter on this thread, for up to a few seconds; [`FilterRunner`] is for async tasks. Returns its first value;
+    /// `None` if it gives none.
     pub fn first(&self, input: &[u8], limits: FilterLimits) -> Result<Option<RawJson>, FilterError> {
         Ok(self.values(input, limits, 1)?.pop())
     }
 
-    /// Runs the filter. Returns all of its values.
+    /// Runs the filter on this thread like [`JsonFilter::first`]. Returns all of its values.
     pub fn all(&self, input: &[u8], limits: FilterLimits) -> Result<Vec<RawJson>, FilterError> {
         self.values(input, limits, usize::MAX)
     }

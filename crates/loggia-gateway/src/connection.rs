@@ -8,6 +8,7 @@ use loggia::client::{Child, ChildGuard, Client, ClientBuilder};
 use loggia::{Error, Service};
 use loggia_connect::builtin::files::{self, Files, FilesOptions};
 use loggia_connect::config_file::{Backend, Builtin, Remote, Stdio, Transport};
+use loggia_connect::filter::FilterRunner;
 use loggia_connect::secret::Secret;
 use loggia_hub::Opened;
 
@@ -15,17 +16,19 @@ use crate::api;
 use crate::credentials::Credentials;
 use crate::request_header::header;
 
-/// The context in which connections open: credentials for remote servers, and the guard of child processes.
+/// The context in which connections open: credentials for remote servers, the guard of child processes, and the threads for
+/// filters, which all connectors share.
 #[derive(Clone)]
 pub struct ConnectorContext {
     credentials: Credentials,
     child_guard: Option<ChildGuard>,
+    filters: FilterRunner,
 }
 
 impl ConnectorContext {
     /// Opens connections with these credentials, and starts child processes without a guard.
     pub fn new(credentials: Credentials) -> ConnectorContext {
-        ConnectorContext { credentials, child_guard: None }
+        ConnectorContext { credentials, child_guard: None, filters: FilterRunner::default() }
     }
 
     /// Starts child processes under this guard, which ends them when the program ends for any reason.
@@ -37,6 +40,11 @@ impl ConnectorContext {
     /// Returns the credentials.
     pub fn credentials(&self) -> &Credentials {
         &self.credentials
+    }
+
+    /// Returns the runner of the filters of manifests.
+    pub(crate) fn filters(&self) -> &FilterRunner {
+        &self.filters
     }
 
     /// Returns whether child processes have a guard.

@@ -102,6 +102,7 @@ pub(crate) fn connector(
     };
     let from = Arc::new(from);
     let redactor = context.credentials().redactor().clone();
+    let filters = context.filters().clone();
     let source = move |client: ClientBuilder| -> BoxFuture<'static, loggia::Result<Opened>> {
         let (base, from, manifest) = (base.clone(), from.clone(), manifest.clone());
         let context = context.clone();
@@ -121,7 +122,7 @@ pub(crate) fn connector(
         .shows(move |tool| tools.allows(tool))
         .redact(move |text| redactor.redact(text).into_owned());
     match described {
-        Some((Ok(manifest), tools)) => manifest.describe(connector, timeout, tools),
+        Some((Ok(manifest), tools)) => manifest.describe(connector, timeout, tools, &filters),
         Some((Err(_), _)) | None => connector,
     }
 }

@@ -13,6 +13,7 @@ use loggia_auth::jose::sha256;
 use loggia_auth::scope::Scopes;
 use loggia_connect::config_file::{Backend, Builtin, ConfigValue, ManifestUse, ToolFilter};
 use loggia_connect::direct::{AccountApis, ManifestApi};
+use loggia_connect::filter::FilterRunner;
 use loggia_connect::import::bounded_text;
 use loggia_connect::manifest::{
     BackendAuth, ConnectorManifest, ConnectorValues, ManifestBackend, ManifestBackendKind, ManifestTransport,
@@ -77,6 +78,7 @@ impl ManifestConnector {
         connector: Connector,
         timeout: Option<Duration>,
         filter: ToolFilter,
+        filters: &FilterRunner,
     ) -> Connector {
         let Ok((backend, tools)) = self.tools() else { return connector };
         let kind = backend.kind();
@@ -84,7 +86,7 @@ impl ManifestConnector {
         let connector = connector.kind(kind.as_str()).shared_channel(is_program).starts_process(is_program);
         // A direct backend bounds its own requests.
         let limit = backend.limits.timeout.filter(|_| !kind.is_direct());
-        tools.expose(connector.timeout(timeout.or(limit)), filter)
+        tools.expose(connector.timeout(timeout.or(limit)), filter, filters)
     }
 
     /// Returns the URL of its MCP server; `None` if its backend is not at a URL.
@@ -158,6 +160,7 @@ impl ManifestConnector {
                 let sender = self.sender(backend, values, context)?;
                 let api = |(account, values): (String, ConnectorValues)| {
                     let api = ManifestApi::new(backend, &values, sender.clone());
+                    let api = api.map(|api| api.filter_runner(context.filters().clone()));
                     api.map(|api| (account, api)).map_err(|error| self.wrong(&error))
                 };
                 let apis = accounts.into_iter().map(api).collect::<loggia::Result<Vec<_>>>()?;

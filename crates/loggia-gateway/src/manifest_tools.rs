@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 
 use loggia::model::{CallToolResult, JsonObject, Tool};
+use loggia::service::BoxFuture;
 use loggia_connect::config_file::ToolFilter;
+use loggia_connect::filter::FilterRunner;
 use loggia_connect::manifest::{ConnectorValues, ManifestBackend, MissingValue, ToolSettings};
 use loggia_hub::{Connector, ToolTransform};
 
@@ -20,7 +22,10 @@ pub(crate) struct ManifestTools {
 }
 
 /// The transform of a tool of an MCP server.
-struct SettingsTransform(ToolSettings);
+struct SettingsTransform {
+    settings: ToolSettings,
+    filters: FilterRunner,
+}
 
 /// The transform of a tool that is not changed, but whose user is asked before each call.
 struct ConfirmationTransform;
@@ -40,7 +45,13 @@ impl ManifestTools {
     }
 
     /// Exposes the tools of `connector` with these settings. `filter` has the names that clients see, without the prefix.
-    pub(crate) fn expose(self, connector: Connector, filter: ToolFilter) -> Connector {
+    /// The filters of results run with `filters`.
+    pub(crate) fn expose(
+        self,
+        connector: Connector,
+        filter: ToolFilter,
+        filters: &FilterRunner,
+    ) -> Connector {
         let shown: BTreeMap<String, Option<String>> = self
             .settings
             .iter()
@@ -59,34 +70,37 @@ impl ManifestTools {
                 true => connector,
                 false => connector.rename_tool(tool.from.clone(), tool.name.clone()),
             };
-            connector.transform_tool(tool.from.clone(), SettingsTransform(tool))
+            connector.transform_tool(
+                tool.from.clone(),
+                SettingsTransform { settings: tool, filters: filters.clone() },
+            )
         })
     }
 }
 
 impl ToolTransform for SettingsTransform {
     fn definition(&self, tool: &Tool) -> Tool {
-        self.0.definition(tool)
+        self.settings.definition(tool)
     }
 
     fn changes_arguments(&self) -> bool {
-        self.0.changes_arguments()
+        self.settings.changes_arguments()
     }
 
     fn arguments(&self, given: &JsonObject) -> Result<JsonObject, String> {
-        self.0.arguments(given)
+        self.settings.arguments(given)
     }
 
     fn changes_result(&self) -> bool {
-        self.0.changes_result()
+        self.settings.changes_result()
     }
 
-    fn result(&self, result: CallToolResult) -> CallToolResult {
-        self.0.result(result)
+    fn result(&self, result: CallToolResult) -> BoxFuture<'_, CallToolResult> {
+        Box::pin(self.settings.result(result, &self.filters))
     }
 
     fn needs_confirmation(&self) -> bool {
-        self.0.needs_confirmation
+        self.settings.needs_confirmation
     }
 }
 

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use loggia::model::{CallToolResult, JsonObject, Tool};
+use loggia::service::BoxFuture;
 
 /// Rewrites one tool of a connector.
 pub trait ToolTransform: Send + Sync + 'static {
@@ -34,9 +35,10 @@ pub trait ToolTransform: Send + Sync + 'static {
         false
     }
 
-    /// Returns the result for the client. Errors of the tool are not passed to it.
-    fn result(&self, result: CallToolResult) -> CallToolResult {
-        result
+    /// Returns the result for the client. Errors of the tool are not passed to it. Work that takes more than a few
+    /// milliseconds belongs on another thread than the runtime's.
+    fn result(&self, result: CallToolResult) -> BoxFuture<'_, CallToolResult> {
+        Box::pin(std::future::ready(result))
     }
 
     /// Returns whether the user is asked before each call. False by default.

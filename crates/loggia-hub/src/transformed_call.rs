@@ -56,7 +56,7 @@ impl<'a> TransformedCall<'a> {
             false => request,
         };
         match self.dispatcher.send(self.handle, request, exchange).await {
-            Ok(reply) if self.transform.changes_result() => Ok(self.shaped(reply)),
+            Ok(reply) if self.transform.changes_result() => Ok(self.shaped(reply).await),
             Err(Refusal::Unsent(unsent)) => {
                 let UnsentRequest { request, exchange, why } = *unsent;
                 let request = Request { params: given, ..request };
@@ -84,11 +84,11 @@ impl<'a> TransformedCall<'a> {
     }
 
     /// Rewrites a result. Questions and errors are not changed.
-    fn shaped(&self, reply: Reply) -> Reply {
+    async fn shaped(&self, reply: Reply) -> Reply {
         match reply {
             Reply::Raw(relayed) => match relayed.decode(&Method::CallTool) {
                 Ok(ServerResult::CallTool(result)) if result.is_error != Some(true) => {
-                    let shaped = ServerResult::from(self.transform.result(result));
+                    let shaped = ServerResult::from(self.transform.result(result).await);
                     let raw = codec::encode_result(shaped, relayed.version(), None);
                     Reply::Raw(relayed.with_raw(raw))
                 }
@@ -96,7 +96,7 @@ impl<'a> TransformedCall<'a> {
                 _ => Reply::Raw(relayed),
             },
             Reply::Result(ServerResult::CallTool(result)) if result.is_error != Some(true) => {
-                Reply::from(ServerResult::from(self.transform.result(result)))
+                Reply::from(ServerResult::from(self.transform.result(result).await))
             }
             other => other,
         }

@@ -2,11 +2,12 @@
 //!
 //! Invariant: a cursor is the next value of the API's own parameter, so that no state is kept between two calls.
 
+use bytes::Bytes;
 use http::HeaderMap;
 use loggia_openapi::next_link_value;
 use serde_json::Value;
 
-use crate::filter::FilterLimits;
+use crate::filter::FilterRunner;
 use crate::manifest::{PagingStyle, ToolPaging};
 
 /// The page that a call asks for.
@@ -26,11 +27,12 @@ pub(super) fn native_value(paging: &ToolPaging, cursor: &str) -> Value {
 }
 
 /// Returns the cursor of the next page; `None` if there is none.
-pub(super) fn next(
+pub(super) async fn next(
     paging: &ToolPaging,
     page: &PageRequest,
     headers: &HeaderMap,
-    body: &[u8],
+    body: &Bytes,
+    filters: &FilterRunner,
 ) -> Option<String> {
     if paging.style == PagingStyle::Link {
         return next_link_value(headers, &paging.cursor);
@@ -46,7 +48,7 @@ pub(super) fn next(
         let is_full = count > 0 && page.size.is_some_and(|size| count >= size);
         return is_full.then(|| following(count));
     };
-    match filter.first(body, FilterLimits::default()).ok()??.to_value() {
+    match filters.first(filter, body.clone()).await.ok()??.to_value() {
         Value::String(cursor) => Some(cursor).filter(|cursor| !cursor.is_empty()),
         Value::Number(cursor) => Some(cursor.to_string()),
         Value::Bool(true) if paging.style != PagingStyle::Cursor => {

@@ -15,7 +15,7 @@ use super::definition::{CURSOR, definition};
 use super::description::{WireParameter, api, is_multipart};
 use super::paging::{PageRequest, native_value, next};
 use super::{ApiConnection, raw};
-use crate::filter::FilterLimits;
+use crate::filter::{FilterRunner, JsonFilter};
 use crate::manifest::{
     ConnectorValues, GraphQlRequest, InputPlace, ManifestTool, ToolOutput, ToolRequest, path_variables,
 };
@@ -64,7 +64,7 @@ impl ApiTool {
         connection: &ApiConnection,
         arguments: &JsonObject,
     ) -> Result<CallToolResult, ToolError> {
-        let (request, page) = self.request(connection, arguments).map_err(ToolError::say)?;
+        let (request, page) = self.request(connection, arguments).await.map_err(ToolError::say)?;
         let response = connection.send(request).await?;
         let limits = connection.limits;
         if let Some(said) = self.graphql_errors(&response) {
@@ -73,12 +73,12 @@ impl ApiTool {
         if !response.status().is_success() {
             return Ok(self.operation().result(&JsonObject::default(), &response, limits));
         }
-        let cursor = self
-            .tool
-            .paging
-            .as_ref()
-            .and_then(|paging| next(paging, &page, response.headers(), response.body()));
-        let shaped = self.shaped(response).map_err(ToolError::say)?;
+        let filters = &connection.filters;
+        let cursor = match &self.tool.paging {
+            Some(paging) => next(paging, &page, response.headers(), response.body(), filters).await,
+            None => None,
+        };
+        let shaped = self.shaped(response, filters).await.map_err(ToolError::say)?;
         let mut result = self.operation().result(&JsonObject::default(), &shaped, limits);
         if let Some(cursor) = cursor {
             let text = format!("There are more results: call again with cursor {cursor:?}.");
@@ -92,8 +92,8 @@ impl ApiTool {
         &self,
         connection: &ApiConnection,
         arguments: &JsonObject,
-    ) -> Result<Vec<u8>, ToolError> {
-        let (request, _) = self.request(connection, arguments).map_err(ToolError::say)?;
+    ) -> Result<Bytes, ToolError> {
+        let (request, _) = self.request(connection, arguments).await.map_err(ToolError::say)?;
         let response = connection.send(request).await?;
         if let Some(said) = self.graphql_errors(&response) {
             return Err(ToolError::say(said));
@@ -102,11 +102,11 @@ impl ApiTool {
             let result = self.operation().result(&JsonObject::default(), &response, connection.limits);
             return Err(ToolError::result(result));
         }
-        Ok(self.shaped(response).map_err(ToolError::say)?.into_body().to_vec())
+        Ok(self.shaped(response, &connection.filters).await.map_err(ToolError::say)?.into_body())
     }
 
     /// Writes the request of a call.
-    fn request(
+    async fn request(
         &self,
         connection: &ApiConnection,
         arguments: &JsonObject,
@@ -133,7 +133,7 @@ impl ApiTool {
             wire.push((default_place(&self.request, name), name.clone(), value.clone()));
         }
         self.add_page(&mut wire, &mut page);
-        let wire_arguments = self.wire_arguments(&arguments, wire)?;
+        let wire_arguments = self.wire_arguments(&arguments, wire, &connection.filters).await?;
         let mut request = self
             .operation()
             .request(&connection.base_url, &wire_arguments)
@@ -180,17 +180,18 @@ impl ApiTool {
     }
 
     /// Returns the arguments of the operation: parameters, and the body.
-    fn wire_arguments(
+    async fn wire_arguments(
         &self,
         arguments: &Map<String, Value>,
         wire: Vec<(InputPlace, String, Value)>,
+        filters: &FilterRunner,
     ) -> Result<JsonObject, String> {
         let operation = self.operation();
         let mut out = JsonObject::default();
         let mut body = Map::new();
         if let Some(filter) = self.body_filter() {
             let input = Value::Object(arguments.clone()).to_string();
-            let value = filter.first(input.as_bytes(), FilterLimits::default());
+            let value = filters.first(filter, input.into()).await;
             match value.map_err(|error| error.to_string())?.map(|value| value.to_value()) {
                 Some(Value::Object(members)) => body = members,
                 Some(other) if wire.iter().all(|(place, ..)| *place != InputPlace::Body) => {
@@ -227,7 +228,7 @@ impl ApiTool {
         Ok(out)
     }
 
-    fn body_filter(&self) -> Option<&crate::filter::JsonFilter> {
+    fn body_filter(&self) -> Option<&JsonFilter> {
         match &self.tool.graphql {
             Some(graphql) => graphql.variables.as_ref(),
             None => self.request.body.as_ref(),
@@ -235,7 +236,11 @@ impl ApiTool {
     }
 
     /// Returns the response with its body as the manifest shapes it.
-    fn shaped(&self, response: Response<Bytes>) -> Result<Response<Bytes>, String> {
+    async fn shaped(
+        &self,
+        response: Response<Bytes>,
+        filters: &FilterRunner,
+    ) -> Result<Response<Bytes>, String> {
         let (mut parts, body) = response.into_parts();
         if self.request.output == ToolOutput::Text {
             parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
@@ -245,7 +250,7 @@ impl ApiTool {
         else {
             return Ok(Response::from_parts(parts, body));
         };
-        let mut values = filter.all(&body, FilterLimits::default()).map_err(|error| {
+        let mut values = filters.all(filter, body).await.map_err(|error| {
             format!("{} succeeded, but its result cannot be shown: {error}", self.tool.name)
         })?;
         let shaped = match values.len() {

@@ -11,7 +11,7 @@ use loggia_openapi::OperationClass;
 use serde_json::{Map, Value, json};
 
 use super::{ConnectorValues, ManifestBackend, ManifestTool, MissingValue};
-use crate::filter::{FilterLimits, JsonFilter};
+use crate::filter::{FilterRunner, JsonFilter};
 
 /// The settings of one tool of an MCP server.
 #[derive(Debug, Clone)]
@@ -168,12 +168,12 @@ impl ToolSettings {
 
     /// Shapes the result of a call that succeeded: its structured content, or else the JSON of its one text. A result without
     /// JSON is not changed.
-    pub fn result(&self, result: CallToolResult) -> CallToolResult {
+    pub async fn result(&self, result: CallToolResult, filters: &FilterRunner) -> CallToolResult {
         let Some(filter) = self.result.as_ref().filter(|_| result.is_error != Some(true)) else {
             return result;
         };
         let Some(json) = json_of(&result) else { return result };
-        let mut values = match filter.all(json.as_bytes(), FilterLimits::default()) {
+        let mut values = match filters.all(filter, json.into_bytes()).await {
             Ok(values) => values,
             Err(error) => {
                 let said = format!("{} succeeded, but its result cannot be shown: {error}", self.name);

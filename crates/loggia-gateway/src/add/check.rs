@@ -140,7 +140,11 @@ impl ConnectorCheck<'_> {
             Some(content) => content.as_bytes().to_vec(),
             None => text_of(&result).into_bytes(),
         };
-        Ok(CheckResult { tools, account: health.and_then(|health| health.account_of(&text)) })
+        let account = match health {
+            Some(health) => health.account_of(text.into(), self.context.filters()).await,
+            None => None,
+        };
+        Ok(CheckResult { tools, account })
     }
 
     async fn connect(&self, backend: &Backend<Secret>) -> Result<Client, Error> {

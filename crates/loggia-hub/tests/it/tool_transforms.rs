@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use loggia::client::{Client, InputPolicy, RequestOptions};
 use loggia::model::{CallToolResult, ClientCapabilities, ElicitationCapability, JsonObject, Tool};
+use loggia::service::BoxFuture;
 use loggia::wire::{Method, RawJson, Version};
 use loggia_hub::{Connector, Hub, ToolTransform};
 use serde_json::{Value, json};
@@ -33,8 +34,9 @@ impl<const CONFIRM: bool> ToolTransform for Polite<CONFIRM> {
         true
     }
 
-    fn result(&self, result: CallToolResult) -> CallToolResult {
-        CallToolResult::text(format!("{}!", text(&result)))
+    fn result(&self, result: CallToolResult) -> BoxFuture<'_, CallToolResult> {
+        let shaped = CallToolResult::text(format!("{}!", text(&result)));
+        Box::pin(std::future::ready(shaped))
     }
 
     fn needs_confirmation(&self) -> bool {

@@ -2,6 +2,7 @@
 
 use loggia::model::{CallToolResult, Tool};
 use loggia::wire::JsonObject;
+use loggia_connect::filter::FilterRunner;
 use loggia_connect::manifest::{ConnectorManifest, ToolSettings};
 use serde_json::{Map, Value, json};
 
@@ -80,8 +81,9 @@ fn arguments_are_those_of_the_server() {
     }
 }
 
-#[test]
-fn results_are_shaped() {
+#[tokio::test]
+async fn results_are_shaped() {
+    let filters = FilterRunner::default();
     let shaped = "result = \".items | map(.id)\"";
     let text = |text: &str| json!({ "content": [{ "type": "text", "text": text }] });
     let image = json!({ "type": "image", "data": "eA==", "mimeType": "image/png" });
@@ -111,7 +113,7 @@ fn results_are_shaped() {
         ),
     ] {
         let result: CallToolResult = serde_json::from_value(result).unwrap();
-        let mut shown = value(&settings(rest).result(result));
+        let mut shown = value(&settings(rest).result(result, &filters).await);
         shown.as_object_mut().unwrap().remove("resultType");
         assert_eq!(shown, expected, "{rest}");
     }
