@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::tool_review::ToolReview;
 use crate::tool_transform::{ToolTransform, ToolTransformMap};
 use crate::transform::{ComponentKind, RenameMap, ToolFilter, Transform};
 use loggia::Service;
@@ -46,6 +47,8 @@ pub(crate) struct Exposure {
     pub(crate) renames: RenameMap,
     pub(crate) transforms: Vec<Arc<dyn Transform>>,
     pub(crate) tool_transforms: ToolTransformMap,
+    /// The review of its tools; `None` if all are served.
+    pub(crate) review: Option<Arc<dyn ToolReview>>,
 }
 
 /// Opens connections to one upstream.
@@ -100,6 +103,7 @@ impl Connector {
             renames: RenameMap::default(),
             transforms: Vec::new(),
             tool_transforms: ToolTransformMap::default(),
+            review: None,
         };
         let settings = UpstreamSettings {
             name,
@@ -174,6 +178,12 @@ impl Connector {
     /// connector's own. The last transform of a tool is used.
     pub fn transform_tool(mut self, name: impl Into<String>, transform: impl ToolTransform) -> Connector {
         self.exposure.tool_transforms.insert(name.into(), Arc::new(transform));
+        self
+    }
+
+    /// Serves only the tools that `review` does not hold back. Without a review all are served.
+    pub fn review(mut self, review: impl ToolReview) -> Connector {
+        self.exposure.review = Some(Arc::new(review));
         self
     }
 

@@ -1,5 +1,8 @@
 //! The parts of a connector from which the routing table and the description of the hub are built.
 
+use std::sync::Arc;
+
+use crate::tool_review::ToolReview;
 use crate::tool_transform::ToolTransformMap;
 use crate::transform::TransformChain;
 use crate::upstream_lists::UpstreamLists;
@@ -16,6 +19,8 @@ pub(crate) struct ConnectorView<'a> {
     pub(crate) chain: &'a TransformChain,
     /// The transforms of its tools, if it has any.
     pub(crate) tool_transforms: Option<&'a ToolTransformMap>,
+    /// The review of its tools, if it has one.
+    pub(crate) review: Option<&'a Arc<dyn ToolReview>>,
     /// The connector's name, if each user signs in to it.
     pub(crate) sign_in: Option<&'a str>,
 }

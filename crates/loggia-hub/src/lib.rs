@@ -17,7 +17,8 @@
 //!
 //! * `connector`: the description of a connector; `connector_set`: the rules for a set of them; `limits`: the bounds;
 //! * `transform`, `names`, `uris`: the names and URIs in the merged lists; `tool_transform`, `transformed_call`: tools
-//!   whose definitions, arguments or results are rewritten; `hub_question`, `confirmation`: questions of the hub itself;
+//!   whose definitions, arguments or results are rewritten; `tool_review`: tools that are held back; `hub_question`,
+//!   `confirmation`: questions of the hub itself;
 //! * `providers`: the connectors with their transforms; `routing_builder`, `routing_table`: their lists merged, and
 //!   routes; `connector_view`, `hub_description`: instructions and capabilities; `composition`: connectors and routes
 //!   of one moment;
@@ -78,6 +79,7 @@ mod supervisor;
 mod suspendable_call;
 mod suspended_address;
 mod suspended_calls;
+mod tool_review;
 mod tool_transform;
 mod transform;
 mod transformed_call;
@@ -102,5 +104,6 @@ pub use names::{InvalidName, MAX_NAME, check_connector, exposed};
 pub use report::ConnectorReport;
 pub use status::{ConnectorState, ConnectorStatus, ListCounts, StartStatus};
 pub use suspended_address::{InvalidAddress, ReplicaId, SuspendedCallAddress};
+pub use tool_review::ToolReview;
 pub use tool_transform::ToolTransform;
 pub use transform::{ComponentKind, Transform};

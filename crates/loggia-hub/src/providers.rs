@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use loggia::changes::Change;
-use loggia::model::Implementation;
+use loggia::model::{Implementation, Tool};
 
 use crate::connector::Exposure;
 use crate::connector_handle::ConnectorHandle;
@@ -17,7 +17,8 @@ use crate::report::ConnectorReport;
 use crate::routing_builder::{RoutingTableBuilder, is_sign_in};
 use crate::routing_table::RoutingTable;
 use crate::status::ConnectorStatus;
-use crate::tool_transform::ToolTransformMap;
+use crate::tool_review::{ToolReview, problem, withheld};
+use crate::tool_transform::{ToolTransform, ToolTransformMap};
 use crate::transform::{ComponentKind, PrefixTransform, Transform, TransformChain};
 use crate::upstream_lists::UpstreamLists;
 
@@ -30,6 +31,8 @@ pub(crate) struct Provider {
     pub(crate) chain: TransformChain,
     /// The transforms of its tools.
     pub(crate) tool_transforms: ToolTransformMap,
+    /// The review of its tools.
+    pub(crate) review: Option<Arc<dyn ToolReview>>,
 }
 
 /// The connectors of a hub, in their order.
@@ -45,7 +48,13 @@ pub(crate) struct UnlistedComponent<'m> {
 impl Provider {
     /// Returns the status of the connector.
     pub(crate) fn status(&self) -> ConnectorStatus {
-        ConnectorStatus { prefix: self.prefix.clone(), ..self.handle.status() }
+        let mut status = ConnectorStatus { prefix: self.prefix.clone(), ..self.handle.status() };
+        if let Some(review) = &self.review
+            && let Some(listed) = self.handle.listed()
+        {
+            status.problems.extend(problem(review, listed.lists.tools.iter().map(|tool| &tool.value)));
+        }
+        status
     }
 
     /// Returns the full status of the connector, for the administrator.
@@ -56,8 +65,14 @@ impl Provider {
     /// Returns the names of the listed tools.
     pub(crate) fn tool_names(&self) -> Vec<String> {
         let Some(listed) = self.handle.listed() else { return Vec::new() };
-        let names = listed.lists.tools.iter().map(|tool| self.chain.expose(ComponentKind::Tool, &tool.name));
+        let served = listed.lists.tools.iter().filter(|tool| self.withheld(tool).is_none());
+        let names = served.map(|tool| self.chain.expose(ComponentKind::Tool, &tool.name));
         names.flatten().collect()
+    }
+
+    /// Returns the transform of a tool that is held back; `None` for a tool that is served.
+    pub(crate) fn withheld(&self, tool: &Tool) -> Option<Arc<dyn ToolTransform>> {
+        withheld(self.review.as_ref()?, tool)
     }
 
     /// Returns the lists that change for a user with these lists when `next` replaces this provider; `None` for a
@@ -71,7 +86,8 @@ impl Provider {
         });
         let is_rewritten = lists.tools.iter().any(|tool| {
             let after = next.and_then(|next| next.tool_transforms.definition(tool));
-            self.tool_transforms.definition(tool) != after
+            let is_served = next.is_none_or(|next| next.withheld(tool).is_none());
+            self.tool_transforms.definition(tool) != after || self.withheld(tool).is_none() != is_served
         });
         let has_resources = !lists.resources.is_empty() || !lists.templates.is_empty();
         let resources = has_resources && next.is_none_or(|next| next.prefix != self.prefix);
@@ -102,7 +118,8 @@ impl ProviderList {
         let prefixes: BTreeSet<Arc<str>> =
             connectors.iter().map(|(_, exposure)| exposure.prefix.clone()).collect();
         let provider = |(handle, exposure): (Arc<ConnectorHandle>, Exposure)| {
-            let Exposure { prefix, unprefixed, filter, renames, transforms, tool_transforms } = exposure;
+            let Exposure { prefix, unprefixed, filter, renames, transforms, tool_transforms, review } =
+                exposure;
             let naming = match unprefixed {
                 true => {
                     let mut others = prefixes.clone();
@@ -114,7 +131,7 @@ impl ProviderList {
             let first: [Arc<dyn Transform>; 2] = [Arc::new(filter), Arc::new(renames)];
             let last: [Arc<dyn Transform>; 1] = [Arc::new(naming)];
             let chain = TransformChain::new(first.into_iter().chain(transforms).chain(last).collect());
-            Provider { handle, prefix, unprefixed, chain, tool_transforms }
+            Provider { handle, prefix, unprefixed, chain, tool_transforms, review }
         };
         ProviderList(connectors.into_iter().map(provider).collect())
     }
@@ -188,6 +205,7 @@ impl ProviderList {
                 unlisted: unlisted.as_ref().map(|listed| &listed.lists),
                 chain: &provider.chain,
                 tool_transforms: Some(&provider.tool_transforms),
+                review: provider.review.as_ref(),
                 sign_in: provider.handle.own.is_some().then_some(&*provider.handle.settings.name),
             })
             .collect();

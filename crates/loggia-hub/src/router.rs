@@ -164,7 +164,7 @@ impl Router {
             match self.unlisted(kind, name) {
                 Some((target, true)) => return Ok(ComponentRoute::SignIn(target)),
                 Some((target, false)) if target.handle.own.is_some() => {
-                    return Ok(ComponentRoute::Component(target));
+                    return Ok(ComponentRoute::Component(self.reviewed(kind, target, request).await));
                 }
                 Some((target, false)) if !self.dispatcher.connected(&target.handle, request).await? => {}
                 Some(_) | None => break,
@@ -173,6 +173,29 @@ impl Router {
         let listed = self.set.composition().target(kind, name);
         let unknown = || RpcError::invalid_params(format!("Unknown {kind}: {name}")).into();
         listed.map(ComponentRoute::Component).ok_or_else(unknown)
+    }
+
+    /// Holds a tool of a user's own connection back, if the review of its connector does not approve its definition.
+    async fn reviewed(
+        &self,
+        kind: ComponentKind,
+        target: ComponentTarget,
+        request: &Request,
+    ) -> ComponentTarget {
+        let composition = self.set.composition_full();
+        let provider = composition.providers.named(&target.handle.settings.name);
+        let provider = provider.filter(|provider| kind == ComponentKind::Tool && provider.review.is_some());
+        let (Some(provider), Some(own), Some(principal)) = (provider, &target.handle.own, &request.principal)
+        else {
+            return target;
+        };
+        let listed = own.listed(&own.people.person(principal)).await;
+        let tools = listed.as_ref().map(|listed| listed.lists.tools.as_slice()).unwrap_or_default();
+        let tool = tools.iter().find(|tool| *tool.name == *target.name);
+        match tool.and_then(|tool| provider.withheld(tool)) {
+            Some(refusing) => ComponentTarget { transform: Some(refusing), ..target },
+            None => target,
+        }
     }
 
     /// Returns the component that may be listed as `name`, and whether it is the hub's own sign-in tool.

@@ -21,6 +21,7 @@ use crate::limits::HubLimits;
 use crate::list_entry::ListEntry;
 use crate::names::exposed;
 use crate::routing_table::{ListPages, Route, RoutingTable, TemplateRoute, ToolRoute};
+use crate::tool_review::withheld;
 use crate::transform::ComponentKind;
 use crate::upstream_lists::UpstreamLists;
 use crate::uris::{literal_len, qualify};
@@ -117,6 +118,17 @@ impl RoutingTableBuilder {
             let prefix = view.prefix;
             return tracing::warn!(prefix, tool = tool.name, "left out: the connector lists this tool twice");
         }
+        let route = Route { connector, name: tool.name.as_str().into() };
+        if let Some(refusing) = view.review.and_then(|review| withheld(review, tool)) {
+            tracing::warn!(
+                connector = view.prefix,
+                tool = tool.name,
+                "held back: its definition is not approved"
+            );
+            let route = ToolRoute { route, headers: None, transform: Some(refusing) };
+            self.tool_routes.insert(name, route);
+            return;
+        }
         let transform = view.tool_transforms.and_then(|transforms| transforms.get(&tool.name)).cloned();
         let definition = match &transform {
             Some(transform) => transform.definition(&tool.value),
@@ -124,7 +136,6 @@ impl RoutingTableBuilder {
         };
         let headers =
             ParamHeaders::from_schema(&definition.input_schema).ok().filter(|headers| !headers.is_empty());
-        let route = Route { connector, name: tool.name.as_str().into() };
         let route = ToolRoute { route, headers: headers.map(Arc::new), transform };
         self.tool_routes.insert(name.clone(), route);
         let value = Tool { name, ..definition };
@@ -330,6 +341,7 @@ mod tests {
             unlisted: None,
             chain,
             tool_transforms: None,
+            review: None,
             sign_in: None,
         }
     }

@@ -7,7 +7,7 @@ use loggia::client::{Client, InputPolicy, RequestOptions};
 use loggia::model::{CallToolResult, ClientCapabilities, ElicitationCapability, JsonObject, Tool};
 use loggia::service::BoxFuture;
 use loggia::wire::{Method, RawJson, Version};
-use loggia_hub::{Connector, Hub, ToolTransform};
+use loggia_hub::{Connector, Hub, ToolReview, ToolTransform};
 use serde_json::{Value, json};
 
 use crate::fixture::{ERAS, Upstream, builder, client, connect, connector, hub, pairs, text};
@@ -119,6 +119,47 @@ async fn a_transform_that_comes_or_goes_changes_the_list_and_keeps_the_connectio
     hub.apply(vec![plain]).expect("a good set");
     assert_eq!(described().await, None);
     assert_eq!(switch.attempts.load(Ordering::SeqCst), 1);
+}
+
+/// Approves each tool but one.
+struct AllBut(&'static str);
+
+impl ToolReview for AllBut {
+    fn refusal(&self, tool: &Tool) -> Option<String> {
+        (tool.name == self.0).then(|| format!("{} is not approved", tool.name))
+    }
+}
+
+#[tokio::test]
+async fn a_tool_that_is_held_back_is_not_listed_and_says_why() {
+    for (down, version) in pairs() {
+        let upstream = Upstream::new();
+        let (plain, switch) = crate::fixture::switched("up", &upstream, version);
+        let reviewed = |tool| plain.clone().rename_tool("echo", "say").review(AllBut(tool));
+        let hub = hub(vec![reviewed("echo")]).await;
+        let client = client(&hub, down).await;
+        let place = format!("{down} {version}");
+        let is_listed = async || {
+            let tools = client.list_all_tools().await.expect("tools");
+            tools.iter().any(|tool| tool.name == "up_say")
+        };
+        let said = async || {
+            let result = client.call_tool("up_say", json!({ "text": "hi" })).await.expect("a result");
+            text(&result).to_owned()
+        };
+        assert!(!is_listed().await, "{place}");
+        assert_eq!(said().await, "echo is not approved", "{place}");
+        assert_eq!(upstream.calls.load(Ordering::SeqCst), 0, "{place}");
+        let status = hub.status()[0].clone();
+        let problems: Vec<&str> = status.problems.iter().map(|problem| &**problem).collect();
+        assert_eq!((status.state_name(), &problems[..]), ("degraded", &["held back: echo"][..]), "{place}");
+
+        hub.apply(vec![reviewed("none")]).expect("a good set");
+        assert!(is_listed().await, "{place}");
+        assert_eq!(said().await, "hi", "{place}");
+        assert_eq!(hub.status()[0].state_name(), "up", "{place}");
+        assert_eq!(switch.attempts.load(Ordering::SeqCst), 1, "{place}: the connection stays");
+    }
 }
 
 fn confirming(upstream: &Arc<Upstream>, version: Version) -> Connector {
