@@ -12,7 +12,7 @@ use loggia_wire::model::{
 };
 use loggia_wire::{JsonObject, RawJson};
 
-use crate::document::{items, member, string};
+use crate::document::{items, member, members, string};
 use crate::media_type::{MediaKind, essence, kind_of};
 use crate::operation::Operation;
 
@@ -164,8 +164,7 @@ fn message_of(body: &RawJson) -> Option<String> {
     if let Some(text) = body.as_text().as_str() {
         return Some(text.into_owned());
     }
-    let errors = member(body, "errors").map(|errors| items(&errors)).unwrap_or_default();
-    let listed: Vec<String> = errors.iter().take(5).filter_map(message_of).collect();
+    let listed = listed_messages(body);
     let own = MEMBERS.iter().find_map(|name| {
         let value = member(body, name)?;
         if value.is_object() {
@@ -180,6 +179,21 @@ fn message_of(body: &RawJson) -> Option<String> {
         (None, false) => Some(listed.join("; ")),
         (None, true) => None,
     }
+}
+
+/// Returns the first messages of the errors that a response lists: in an array, or in an object by the name of the field.
+fn listed_messages(body: &RawJson) -> Vec<String> {
+    const LISTS: [&str; 2] = ["errorMessages", "errors"];
+    let lists = LISTS.iter().filter_map(|name| member(body, name));
+    let all = lists.flat_map(|list| {
+        let fields = members(&list).into_iter().filter_map(|(field, error)| {
+            let message = message_of(&error)?;
+            Some(format!("{field}: {message}"))
+        });
+        let fields: Vec<String> = fields.collect();
+        items(&list).iter().filter_map(message_of).chain(fields).collect::<Vec<_>>()
+    });
+    all.take(5).collect()
 }
 
 fn looks_like_json(body: &[u8]) -> bool {

@@ -43,7 +43,7 @@ fn contents_follow_the_media_type() {
 #[test]
 fn errors_say_what_to_do() {
     type Row = (u16, &'static [(&'static str, &'static str)], &'static [u8]);
-    let table: [Row; 12] = [
+    let table: [Row; 14] = [
         (400, &[], br#"{"object":"error","status":400,"code":"validation_error","message":"body failed"}"#),
         (401, &[], br#"{"error":"invalid_token","error_description":"expired"}"#),
         (402, &[], br#"{"errors":[{"message":"Search needs a paid plan"}]}"#),
@@ -51,6 +51,8 @@ fn errors_say_what_to_do() {
         (404, &[], br#"{"detail":"The requested resource does not exist"}"#),
         (409, &[], br#"{"title":"Conflict","detail":"Version 3 is newer"}"#),
         (422, &[], br#"{"message":"Validation Failed","errors":[{"message":"title is missing"},"x"]}"#),
+        (400, &[], br#"{"errorMessages":[],"errors":{"summary":"Give a summary","due":"No date"}}"#),
+        (404, &[], br#"{"errorMessages":["Issue does not exist"],"errors":{}}"#),
         (429, &[("retry-after", "7")], br#"{"error":{"type":"rate","message":"Too many requests"}}"#),
         (500, &[], b"<html>Oops</html>"),
         (503, &[], b"maintenance"),
