@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use loggia::client::{Client, ClientBuilder};
 use loggia_connect::builtin::files::FilesOptions;
-use loggia_connect::config_file::{self, Backend, Builtin, ConfigFile, ServerSection};
+use loggia_connect::config_file::{self, Backend, ConfigFile, ServerSection};
 use loggia_connect::redact::Redactor;
 use loggia_hub::{Connector, Opened};
 use loggia_store::AddedConnector;
 
 use crate::account_watch::AccountDigests;
-use crate::connection::{ConnectorContext, open_folder};
+use crate::builtin::{self, open_folder};
+use crate::connection::ConnectorContext;
 use crate::connector::{FOLDER, PersonalConnector, connector, environment, folder, open, resolved};
 use crate::error::{GatewayError, Result};
 use crate::file_watch::FileStamp;
@@ -215,7 +216,7 @@ impl GatewayConfig {
                 let folder = |connector: &config_file::Connector| {
                     // A connector that cannot be resolved is not served.
                     match resolved(connector).ok()? {
-                        Backend::Builtin(Builtin::Files { path, .. }) => Some(base.join(path.expose())),
+                        Backend::Builtin(builtin) => Some(base.join(builtin::folder(&builtin)?)),
                         Backend::Manifest(used) => {
                             let manifest = ManifestConnector::read(base, &connector.name, used).ok()?;
                             Some(base.join(manifest.folder()?))

@@ -2,17 +2,16 @@
 //! manifests, which both open connections with it. Invariant: no error contains a secret.
 
 use std::path::Path;
-use std::sync::Arc;
 
+use loggia::Error;
 use loggia::client::{Child, ChildGuard, Client, ClientBuilder};
-use loggia::{Error, Service};
-use loggia_connect::builtin::files::{self, Files, FilesOptions};
-use loggia_connect::config_file::{Backend, Builtin, Remote, Stdio, Transport};
+use loggia_connect::config_file::{Backend, Remote, Stdio, Transport};
 use loggia_connect::filter::FilterRunner;
 use loggia_connect::secret::Secret;
 use loggia_hub::Opened;
 
 use crate::api;
+use crate::builtin;
 use crate::credentials::Credentials;
 use crate::request_header::header;
 
@@ -71,21 +70,11 @@ pub(crate) async fn open_backend(
         Backend::OpenApi(api) => {
             api::open(base, &api, context.credentials.policy(false)).await.map(Opened::Service)
         }
-        Backend::Builtin(Builtin::Files { path, write: writable, write_sensitive }) => {
-            let options = FilesOptions { writable, write_sensitive, ..FilesOptions::default() };
-            open_folder(&base.join(path.expose()), options).map(Opened::Service)
-        }
+        Backend::Builtin(builtin) => builtin::open(base, &builtin).map(Opened::Service),
         Backend::Manifest(_) => {
             Err(Error::Configuration("a manifest cannot name another manifest".to_owned()))
         }
     }
-}
-
-/// Serves a folder.
-pub(crate) fn open_folder(root: &Path, options: FilesOptions) -> loggia::Result<Arc<dyn Service>> {
-    let files = Files::open(root, options)
-        .map_err(|error| Error::Io(std::io::Error::new(error.kind(), error.to_string())))?;
-    Ok(files::server(files)?.into_service())
 }
 
 fn child(base: &Path, stdio: &Stdio<Secret>, context: &ConnectorContext) -> Child {

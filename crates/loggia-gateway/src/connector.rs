@@ -13,7 +13,8 @@ use loggia_connect::config_file::{self, Backend, Remote};
 use loggia_connect::secret::Secret;
 use loggia_hub::{Connector, Opened};
 
-use crate::connection::{ConnectorContext, open_backend, open_folder};
+use crate::builtin::open_folder;
+use crate::connection::{ConnectorContext, open_backend};
 use crate::manifest_connector::{ManifestConnector, ReadManifest};
 
 /// The name of the connector of a configuration without a file.

@@ -26,6 +26,7 @@ mod api;
 mod api_key_report;
 mod auth_stack;
 mod builder;
+mod builtin;
 mod config;
 mod config_change;
 mod config_sources;

@@ -11,7 +11,7 @@ use loggia::Error;
 use loggia::client::ClientBuilder;
 use loggia_auth::jose::sha256;
 use loggia_auth::scope::Scopes;
-use loggia_connect::config_file::{Backend, Builtin, ConfigValue, ManifestUse, ToolFilter};
+use loggia_connect::config_file::{Backend, ConfigValue, ManifestUse, ToolFilter};
 use loggia_connect::direct::{AccountApis, ManifestApi};
 use loggia_connect::filter::FilterRunner;
 use loggia_connect::import::bounded_text;
@@ -24,6 +24,7 @@ use loggia_hub::{Connector, Opened};
 use serde_json::{Map, Value};
 
 use crate::api::RestrictedSender;
+use crate::builtin;
 use crate::connection::{ConnectorContext, open_backend};
 use crate::manifest_tools::ManifestTools;
 
@@ -121,8 +122,8 @@ impl ManifestConnector {
     pub(crate) fn folder(&self) -> Option<String> {
         let values = self.values(self.used.credential.clone()).ok()?;
         match self.backend().ok()?.resolve(&values).ok()? {
-            ResolvedBackend::Configured(Backend::Builtin(Builtin::Files { path, .. })) => {
-                Some(path.expose().to_owned())
+            ResolvedBackend::Configured(Backend::Builtin(builtin)) => {
+                builtin::folder(&builtin).map(str::to_owned)
             }
             _ => None,
         }

@@ -8,22 +8,21 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue, Uri};
 use loggia::limits::Limits;
 use loggia::wire::Version;
-use serde::Deserialize as _;
+use serde_json::Value;
 use toml::Spanned;
 
 use super::error::{ConfigFileError, Problems, ResolveError, nearest};
 use super::name::{check_prefix, connector_name};
-use super::raw::{Amount, RawConfigFile, RawConnector, RawFiles, RawServer, RawTools, Text};
+use super::raw::{Amount, RawConfigFile, RawConnector, RawServer, RawTools, Text};
 use super::url::{URL, is_url};
 use super::{
-    Backend, Builtin, ConfigFile, Connector, GatewayLimits, Listen, Remote, ServerSection, Stdio, ToolFilter,
-    Transport, api, auth, limits, manifest_use, personal,
+    BUILTIN_NAMES, Backend, Builtin, BuiltinKind, BuiltinOptionError, ConfigFile, Connector, GatewayLimits,
+    Listen, Remote, ServerSection, Stdio, ToolFilter, Transport, api, auth, limits, manifest_use, personal,
 };
 use crate::secret::{Secret, Template};
 use loggia_builtin::glob::{BoundedGlob, GlobOptions};
 
 const KINDS: [&str; 5] = ["stdio", "remote", "openapi", "manifest", "builtin"];
-const BUILTINS: [&str; 1] = ["files"];
 /// Names of kinds in other programs, and ours.
 const OTHER_KINDS: [(&str, &str); 13] = [
     ("http", "remote"),
@@ -399,23 +398,43 @@ fn builtin(raw: RawConnector, name: Range<usize>, problems: &mut Problems<'_>) -
         return problems
             .add(name, "a connector of kind \"builtin\" needs a name, for example name = \"files\"");
     };
-    if !BUILTINS.contains(&builtin.as_ref().as_str()) {
-        let nearest = nearest(builtin.as_ref(), &BUILTINS);
+    let Some(kind) = BuiltinKind::from_name(builtin.as_ref()) else {
+        let nearest = nearest(builtin.as_ref(), BUILTIN_NAMES);
         return problems
             .add(builtin.span(), format!("there is no built-in connector of this name; {nearest}"));
-    }
+    };
     let options = raw.options.unwrap_or_else(|| Spanned::new(builtin.span(), toml::Table::new()));
     let span = options.span();
-    match RawFiles::deserialize(options.into_inner()) {
-        Err(error) => {
-            problems.add_toml(&error, Some(span));
-            None
+    let options = serde_json::to_value(options.into_inner()).unwrap_or_default();
+    let checked = match kind.check(options.as_object().unwrap_or(&serde_json::Map::new())) {
+        Ok(checked) => checked,
+        Err(error) => return problems.add(span, option_message(kind, error)),
+    };
+    let checked = Builtin { kind, options: checked };
+    let template = |text: &String| problems.template(Spanned::new(span.clone(), text.clone())).ok_or(());
+    checked.try_map(template).ok()
+}
+
+fn option_message(kind: BuiltinKind, error: BuiltinOptionError<'_>) -> String {
+    match error {
+        BuiltinOptionError::Unknown(name) => {
+            format!("there is no key '{name}' here; {}", nearest(name, &kind.option_names()))
         }
-        Ok(RawFiles { write: false, write_sensitive: true, .. }) => problems
-            .add(span, "write_sensitive has no effect without write = true; add it, or leave both out"),
-        Ok(RawFiles { path, write, write_sensitive }) => {
-            let path = Spanned::new(span, path.unwrap_or_else(|| ".".to_owned()));
-            Some(Builtin::Files { path: problems.template(path)?, write, write_sensitive })
+        BuiltinOptionError::Format(_, needed, found) => {
+            let found = match found {
+                Value::String(_) => "a string",
+                Value::Number(_) => "a number",
+                Value::Bool(_) => "true or false",
+                Value::Array(_) => "a list",
+                Value::Object(_) | Value::Null => "a table",
+            };
+            format!("this is {found}, and {needed}")
+        }
+        BuiltinOptionError::Missing(option) => {
+            format!("the built-in connector \"{}\" needs the option {option}", kind.as_str())
+        }
+        BuiltinOptionError::NoEffect(option, flag) => {
+            format!("{option} has no effect without {flag} = true; add it, or leave both out")
         }
     }
 }

@@ -5,7 +5,7 @@ use ring::digest::{Context, SHA256};
 use ring::hmac;
 
 use super::{Backend, Builtin, ConfigValue, Connector, Personal};
-use crate::secret::{Environment, Secret};
+use crate::secret::{Environment, Secret, Template};
 
 /// Bytes of the digest that are kept.
 const BYTES: usize = 8;
@@ -14,6 +14,7 @@ impl Connector {
     /// A digest of how it is reached, as the configuration file writes it. The values of headers and of environment variables
     /// are left out: they are secrets, and change without another server being meant.
     pub fn fingerprint(&self) -> String {
+        let options: Vec<String>;
         let mut parts: Vec<&str> = Vec::new();
         match &self.backend {
             Backend::Stdio(stdio) => {
@@ -36,8 +37,10 @@ impl Connector {
                 parts.extend(used.backend.as_deref());
                 parts.extend(used.values.keys().map(String::as_str));
             }
-            Backend::Builtin(Builtin::Files { path, write, write_sensitive: _ }) => {
-                parts.extend(["files", path.written(), if *write { "writable" } else { "read-only" }]);
+            Backend::Builtin(builtin) => {
+                options = written_options(builtin);
+                parts.push(builtin.kind.as_str());
+                parts.extend(options.iter().map(String::as_str));
             }
         }
         parts.extend(self.protocol.map(|version| version.as_str()));
@@ -55,6 +58,16 @@ impl Connector {
         let digest = parts.0.sign();
         Some(digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
     }
+}
+
+/// Returns the options of a built-in connector as the configuration file writes them.
+fn written_options(builtin: &Builtin<Template>) -> Vec<String> {
+    let mut written = Vec::new();
+    for (name, value) in &builtin.options {
+        written.push(format!("{name} {}", value.plain()));
+        written.extend(value.texts().iter().map(|text| text.written().to_owned()));
+    }
+    written
 }
 
 /// Writes the parts of a backend to a digest, each with its length, so that no two lists of parts have one digest.
@@ -97,10 +110,12 @@ impl Parts {
                     }
                 }
             }
-            Backend::Builtin(Builtin::Files { path, write, write_sensitive }) => {
-                self.text("files");
-                self.secret(path);
-                self.text(&format!("{write} {write_sensitive}"));
+            Backend::Builtin(builtin) => {
+                self.text(builtin.kind.as_str());
+                for (name, value) in &builtin.options {
+                    self.text(&format!("{name} {}", value.plain()));
+                    self.secrets(value.texts());
+                }
             }
         }
     }

@@ -33,6 +33,7 @@
 
 mod api;
 mod auth;
+mod builtin;
 mod check;
 mod error;
 mod fingerprint;
@@ -61,6 +62,8 @@ use loggia_builtin::glob::BoundedGlob;
 pub use auth::{
     Admitted, Assertions, AuthSection, Client, Introspection, Issuer, OpenId, Scopes, SubjectClaim, VaultKey,
 };
+pub(crate) use builtin::{BUILTIN_NAMES, BuiltinOptionError};
+pub use builtin::{Builtin, BuiltinKind, BuiltinValue};
 pub use error::{ConfigFileError, Problem, ResolveError};
 pub use gateway::GatewayLimits;
 pub(crate) use limits::{bytes_of, duration_of};
@@ -236,20 +239,6 @@ pub enum Transport {
     Sse,
 }
 
-/// A connector of this process.
-#[derive(Debug, Clone)]
-pub enum Builtin<T> {
-    /// [`crate::builtin::files`].
-    Files {
-        /// The folder.
-        path: T,
-        /// True if it may be changed.
-        write: bool,
-        /// True if files may be changed that other programs execute or trust.
-        write_sensitive: bool,
-    },
-}
-
 /// Which tools are served, by the names the connector itself gives them.
 #[derive(Debug, Clone, Default)]
 pub struct ToolFilter {
@@ -359,10 +348,7 @@ impl Backend<Template> {
                     values: values.collect::<Result<_, MissingVariable>>()?,
                 })
             }
-            Backend::Builtin(Builtin::Files { path, write, write_sensitive }) => {
-                let (path, write, write_sensitive) = (fill(path)?, *write, *write_sensitive);
-                Backend::Builtin(Builtin::Files { path, write, write_sensitive })
-            }
+            Backend::Builtin(builtin) => Backend::Builtin(builtin.try_map(fill)?),
         })
     }
 }

@@ -166,17 +166,6 @@ pub(super) struct RawTools {
     pub(super) deny: Vec<Text>,
 }
 
-/// The options of the built-in `files`.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RawFiles {
-    pub(super) path: Option<String>,
-    #[serde(default)]
-    pub(super) write: bool,
-    #[serde(default)]
-    pub(super) write_sensitive: bool,
-}
-
 /// A number, or a text that means one: `30`, `"30s"`, `"4MiB"`.
 pub(super) enum Amount {
     Number(i64),

@@ -4,6 +4,7 @@
 //! cannot disagree. Invariant: the reader asks for no key that is not here.
 
 use super::ManifestBackendKind::{self as Kind, Builtin, GraphQl, OpenApi, Remote, Stdio};
+use crate::config_file::BUILTIN_NAMES;
 
 /// The form of a value.
 pub(super) enum ValueFormat {
@@ -213,7 +214,7 @@ pub(super) static BACKEND: TableFormat = TableFormat {
         key("base_url", Template, "The URL that paths are added to.").of(&[OpenApi]),
         key("description", Text, "An OpenAPI description, a file or a URL: all its operations are tools.").of(&[OpenApi]),
         key("failure", Filter, "jq over a JSON response of success: the HTTP status that it stands for, if the API reports its errors so; null if it is a success.").of(&[OpenApi]),
-        key("builtin", Choice(&["files"]), "The built-in connector.").of(&[Builtin]),
+        key("builtin", Choice(BUILTIN_NAMES), "The built-in connector.").of(&[Builtin]),
         key("options", Map(&Any), "The options of the built-in connector.").of(&[Builtin]),
         key("auth", Table(&AUTH), "The credential that the backend needs. Default: none."),
         key("network", Table(&NETWORK), "The network that the backend may use."),

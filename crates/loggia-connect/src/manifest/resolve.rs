@@ -16,7 +16,7 @@ use super::{
     AuthClass, BackendAuth, BuiltinServer, ConnectorValues, DirectApi, ManifestBackend, ManifestText,
     ManifestTransport, MissingValue, PackageSource, RemoteServer, RequestPlace, ServerProgram,
 };
-use crate::config_file::{Backend, Builtin, OpenApi, Remote, Stdio, is_url};
+use crate::config_file::{Backend, Builtin, BuiltinKind, BuiltinOptionError, OpenApi, Remote, Stdio, is_url};
 use crate::secret::Secret;
 
 /// A backend with the values of its user.
@@ -239,20 +239,28 @@ fn launcher<'e>(
 }
 
 fn builtin(server: &BuiltinServer, values: &ConnectorValues) -> Result<Builtin<Secret>, BackendValueError> {
-    let options: Map<String, Value> = values.object(&server.options)?;
-    let wrong = |key: &str, reason| BackendValueError::Key { key: format!("options.{key}"), reason };
-    let (mut path, mut write, mut write_sensitive) = (".".to_owned(), false, false);
-    for (key, value) in options {
-        match (key.as_str(), value) {
-            ("path", Value::String(text)) => path = text,
-            ("write", Value::Bool(value)) => write = value,
-            ("write_sensitive", Value::Bool(value)) => write_sensitive = value,
-            ("path", _) => return Err(wrong(&key, "a text is needed")),
-            ("write" | "write_sensitive", _) => return Err(wrong(&key, "true or false is needed")),
-            _ => return Err(wrong(&key, "there is no such option")),
+    let wrong = |key: String, reason| BackendValueError::Key { key, reason };
+    let Some(kind) = BuiltinKind::from_name(&server.name) else {
+        return Err(wrong("builtin".to_owned(), "there is no such built-in connector"));
+    };
+    // A text that is one optional value is left out without it.
+    let is_absent = |value: &Value| {
+        let text = value.as_str().and_then(|text| ManifestText::parse(text).ok());
+        text.is_some_and(|text| values.is_absent(&text))
+    };
+    let given = server.options.iter().filter(|(_, value)| !is_absent(value));
+    let given: Map<String, Value> = given.map(|(name, value)| (name.clone(), value.clone())).collect();
+    let options = values.object(&given)?;
+    let checked = kind.check(&options).map_err(|error| match error {
+        BuiltinOptionError::Unknown(name) => wrong(format!("options.{name}"), "there is no such option"),
+        BuiltinOptionError::Format(name, needed, _) => wrong(format!("options.{name}"), needed),
+        BuiltinOptionError::Missing(name) => wrong(format!("options.{name}"), "a value is needed"),
+        BuiltinOptionError::NoEffect(name, _) => {
+            wrong(format!("options.{name}"), "it has no effect without the option that allows changes")
         }
-    }
-    Ok(Builtin::Files { path: Secret::new(path), write, write_sensitive })
+    })?;
+    let secret = |text: &String| Ok::<_, BackendValueError>(Secret::new(text.as_str()));
+    Builtin { kind, options: checked }.try_map(secret)
 }
 
 /// Fills a URL.

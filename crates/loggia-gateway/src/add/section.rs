@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use loggia_connect::config_file::{
-    Backend, Builtin, ConfigValue, ManifestUse, OpenApi, Remote, Stdio, Transport,
+    Backend, BuiltinValue, ConfigValue, ManifestUse, OpenApi, Remote, Stdio, Transport,
 };
 use loggia_connect::import::has_secret;
 use loggia_connect::secret::Secret;
@@ -101,17 +101,25 @@ pub(super) fn of_backend(backend: &Backend<Secret>) -> Table {
             });
             section.insert("config", value(InlineTable::from_iter(values)));
         }
-        Backend::Builtin(Builtin::Files { path, write, write_sensitive }) => {
-            section.insert("name", value("files"));
-            let options = [
-                ("path", toml_edit::Value::from(literal(path.expose()))),
-                ("write", (*write).into()),
-                ("write_sensitive", (*write_sensitive).into()),
-            ];
+        Backend::Builtin(builtin) => {
+            section.insert("name", value(builtin.kind.as_str()));
+            let options = builtin.options.iter().map(|(name, given)| (*name, of_option(given)));
             section.insert("options", value(InlineTable::from_iter(options)));
         }
     }
     section
+}
+
+/// Returns an option of a built-in connector.
+fn of_option(option: &BuiltinValue<Secret>) -> toml_edit::Value {
+    let text = |text: &Secret| literal(text.expose());
+    match option {
+        BuiltinValue::Text(given) => text(given).into(),
+        BuiltinValue::Texts(texts) => texts.iter().map(text).collect::<Array>().into(),
+        BuiltinValue::Flag(flag) => (*flag).into(),
+        BuiltinValue::Number(number) => i64::try_from(*number).unwrap_or(i64::MAX).into(),
+        BuiltinValue::Time(time) => format!("{}ms", time.as_millis()).into(),
+    }
 }
 
 /// Passes environment variables of `docker run` on to the program in the container.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use loggia::limits::Limits;
 use loggia::wire::Version;
 use loggia_connect::config_file::{
-    Admitted, Backend, Builtin, ConfigFile, ConfigFileError, Listen, Personal, PublicUrl, Remote, Stdio,
+    Admitted, Backend, BuiltinKind, ConfigFile, ConfigFileError, Listen, Personal, PublicUrl, Remote, Stdio,
     SubjectClaim, Transport, VaultKey,
 };
 use loggia_connect::secret::{Location, Secret, Template};
@@ -107,11 +107,10 @@ fn variables_are_filled_in_when_a_connector_starts() {
     };
     assert_eq!((url.expose(), transport), ("https://wiki.example.com/mcp", Transport::Streamable));
     assert_eq!(headers["Authorization"].expose(), "Bearer t0k3n");
-    let Ok(Backend::Builtin(Builtin::Files { path, write, write_sensitive })) = notes.resolve(&environment)
-    else {
-        panic!()
-    };
-    assert_eq!((path.expose(), write, write_sensitive), ("notes", true, true));
+    let Ok(Backend::Builtin(files)) = notes.resolve(&environment) else { panic!() };
+    assert_eq!(files.kind, BuiltinKind::Files);
+    let flags = (files.flag("write"), files.flag("write_sensitive"));
+    assert_eq!((files.text("path"), flags), (Some("notes"), (true, true)));
 }
 
 #[test]

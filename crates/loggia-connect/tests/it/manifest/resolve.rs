@@ -1,6 +1,6 @@
 //! Manifests with the values of their users.
 
-use loggia_connect::config_file::{Backend, Builtin};
+use loggia_connect::config_file::Backend;
 use loggia_connect::manifest::{ConnectorManifest, ResolvedBackend};
 use loggia_connect::secret::Secret;
 use serde_json::{Map, Value, json};
@@ -68,9 +68,13 @@ fn shown(resolved: &ResolvedBackend) -> String {
             map(&api.headers),
             api.credential.as_ref().map_or("", |credential| credential.expose())
         ),
-        ResolvedBackend::Configured(Backend::Builtin(Builtin::Files { path, write, write_sensitive })) => {
-            format!("files {} {write} {write_sensitive}", path.expose())
-        }
+        ResolvedBackend::Configured(Backend::Builtin(builtin)) => format!(
+            "{} {} {} {}",
+            builtin.kind.as_str(),
+            builtin.text("path").unwrap_or_default(),
+            builtin.flag("write"),
+            builtin.flag("write_sensitive")
+        ),
         ResolvedBackend::Configured(Backend::Manifest(used)) => panic!("a manifest in a manifest: {used:?}"),
         ResolvedBackend::Direct => "direct".to_owned(),
         ResolvedBackend::Bundle(bundle) => {
