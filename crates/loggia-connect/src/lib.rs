@@ -4,6 +4,7 @@
 //! in a file, not in code: no vendor's name appears in this crate. The crate reads those descriptions and
 //! holds the backends they name.
 //!
+//! * [`clients`]: AI applications as clients of a gateway, and the gateway's entry in their files.
 //! * [`config_file`]: what `loggia.toml` says, with errors that point at the place.
 //! * [`direct`]: APIs whose tools a manifest writes.
 //! * [`filter`]: jq expressions that shape arguments and results, with bounds.
@@ -16,6 +17,7 @@
 
 pub use loggia_builtin as builtin;
 
+pub mod clients;
 pub mod config_file;
 pub mod direct;
 pub mod filter;

@@ -42,7 +42,7 @@ pub fn bounded_text(reader: impl Read) -> io::Result<String> {
 }
 
 /// Replaces a file as a whole, with the permissions that it has. A link stays one.
-fn replace(file: &Path, text: &str) -> io::Result<()> {
+pub(crate) fn replace(file: &Path, text: &str) -> io::Result<()> {
     let file = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
     let old = fs::metadata(&file).ok();
     let mut new = create(&file, old.is_some())?;

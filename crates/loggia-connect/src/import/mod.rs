@@ -24,6 +24,7 @@ use secrets::Variables;
 pub use detect::has_secret;
 pub use error::{ExistingConnector, ImportError, UnusableServer};
 pub use file::bounded_text;
+pub(crate) use file::replace as replace_file;
 
 /// The places of servers in the files of clients, as keys from the root.
 const PLACES: [&[&str]; 4] = [&["mcpServers"], &["servers"], &["mcp", "servers"], &["context_servers"]];

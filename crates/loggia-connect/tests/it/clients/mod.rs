@@ -1,0 +1,10 @@
+//! AI applications as clients of the gateway.
+
+mod broken;
+mod changes;
+mod documents;
+mod machine;
+mod places;
+mod properties;
+mod round_trips;
+mod table;
