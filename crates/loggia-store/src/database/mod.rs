@@ -146,8 +146,18 @@ trait Backend: Send + Sync {
         values: Vec<SqlValue>,
     ) -> BoxFuture<'_, Result<Vec<Row>, StoreError>>;
 
-    /// Applies the missing migrations. Other processes may do this at the same time.
+    /// Applies the missing migrations. Other processes may do this at the same time. Fails if all tables are of another
+    /// program.
     fn migrate(&self, migrations: &'static [&'static str]) -> BoxFuture<'_, Result<(), StoreError>>;
+}
+
+/// Returns the error for a database whose tables are of another program. `place` names it, and `tables` are some of them.
+fn foreign(place: &str, tables: &[String]) -> StoreError {
+    StoreError::Configuration(format!(
+        "{place} has tables of another program ({}) and none of Loggia's, so it is not changed: name an empty database, or in \
+         PostgreSQL a schema that was made for Loggia (postgres://…?options=-csearch_path%3Dloggia)",
+        tables.join(", ")
+    ))
 }
 
 /// A database. Cheap to clone.
@@ -162,6 +172,10 @@ impl fmt::Debug for Database {
 
 impl Database {
     /// Opens `sqlite:PATH` or `postgres://…`, and applies the missing migrations.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]; a database with tables of another program alone is not changed.
     pub async fn open(url: &str) -> Result<Database, StoreError> {
         let database = Database::connect(url).await?;
         database.0.migrate(MIGRATIONS).await?;

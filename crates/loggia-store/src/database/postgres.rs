@@ -16,7 +16,7 @@ use tokio_postgres::types::{IsNull, ToSql, Type, WrongType, to_sql_checked};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use url::Url;
 
-use super::{Backend, BoxFuture, Row, SqlValue};
+use super::{Backend, BoxFuture, Row, SqlValue, foreign};
 use crate::error::StoreError;
 
 /// The maximum number of connections of one process.
@@ -28,6 +28,15 @@ const MIGRATING: i64 = 0x6c6f_6767_6961;
 
 /// The advice for a table that has columns of other types.
 const OTHER_TABLES: &str = "its tables are not as this program made them: restore a backup, or name an empty database in its address";
+
+/// Returns some tables of other programs in the schema that is used; none if there is the table of our migrations. Tables of
+/// extensions do not count.
+const FOREIGN_TABLES: &str = "SELECT c.relname::text FROM pg_catalog.pg_class c
+    WHERE c.relkind IN ('r', 'p') AND to_regclass('loggia_migrations') IS NULL
+    AND c.relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = current_schema())
+    AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d
+        WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+    ORDER BY c.relname LIMIT 3";
 
 pub(super) struct Postgres {
     pool: Pool,
@@ -243,6 +252,11 @@ impl Backend for Postgres {
             let transaction = connection.transaction().await.map_err(failed)?;
             // Another replica may be migrating. The lock ends with the transaction.
             transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&MIGRATING]).await.map_err(failed)?;
+            let tables = transaction.query(FOREIGN_TABLES, &[]).await.map_err(failed)?;
+            let tables: Vec<String> = tables.iter().map(|row| row.get(0)).collect();
+            if !tables.is_empty() {
+                return Err(foreign(&format!("PostgreSQL at {}", self.place), &tables));
+            }
             let table = "CREATE TABLE IF NOT EXISTS loggia_migrations (version BIGINT PRIMARY KEY)";
             transaction.batch_execute(table).await.map_err(failed)?;
             let newest = "SELECT coalesce(max(version), 0) FROM loggia_migrations";

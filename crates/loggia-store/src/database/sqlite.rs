@@ -10,7 +10,7 @@ use loggia_auth::error::{is_passing, with_advice};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, ToSql, TransactionBehavior, params_from_iter};
 
-use super::{Backend, BoxFuture, Row, SqlValue};
+use super::{Backend, BoxFuture, Row, SqlValue, foreign};
 use crate::error::StoreError;
 
 /// The time for which another process may lock the file.
@@ -34,19 +34,25 @@ impl Sqlite {
         if path != ":memory:" {
             private(Path::new(path)).map_err(|error| cannot_open(path, &error))?;
         }
-        let connection = Sqlite::prepared(path).map_err(|error| failed(path, &error))?;
+        let failed = |error: rusqlite::Error| failed(path, &error);
+        let connection = Connection::open(path).map_err(failed)?;
+        connection.busy_timeout(PATIENCE).map_err(failed)?;
+        // The check comes first: preparing changes the file.
+        let tables = foreign_tables(&connection).map_err(failed)?;
+        if !tables.is_empty() {
+            return Err(foreign(path, &tables));
+        }
+        Sqlite::prepare(&connection).map_err(failed)?;
         Ok(Sqlite { connection: Arc::new(Mutex::new(connection)), path: path.into() })
     }
 
-    fn prepared(path: &str) -> rusqlite::Result<Connection> {
-        let connection = Connection::open(path)?;
-        connection.busy_timeout(PATIENCE)?;
-        write_ahead(&connection)?;
+    fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+        write_ahead(connection)?;
         // A commit is on the disk before it is acknowledged, even if the power fails.
         for (pragma, value) in [("synchronous", "FULL"), ("foreign_keys", "ON"), ("secure_delete", "ON")] {
             connection.pragma_update(None, pragma, value)?;
         }
-        Ok(connection)
+        Ok(())
     }
 
     fn run<T: Send + 'static>(
@@ -64,6 +70,17 @@ impl Sqlite {
             }
         })
     }
+}
+
+/// Returns some tables of another program; none if the database is empty or has the first of our tables.
+fn foreign_tables(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let ours = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'secrets'";
+    if connection.query_row(ours, [], |row| row.get::<_, i64>(0))? > 0 {
+        return Ok(Vec::new());
+    }
+    let others = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' \
+                  ORDER BY name LIMIT 3";
+    connection.prepare(others)?.query_map([], |row| row.get(0))?.collect()
 }
 
 /// Enables write-ahead logging. SQLite's busy timeout does not apply to this change, because two processes that

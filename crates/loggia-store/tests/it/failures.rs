@@ -89,6 +89,46 @@ async fn a_postgres_that_refuses_is_told_from_one_that_is_away() {
     }
 }
 
+/// A database of another program is refused as it is, and one with tables of both programs is opened.
+#[tokio::test]
+async fn the_database_of_another_program_is_not_changed() {
+    let folder = Folder::new("foreign");
+    let path = folder.file("shop.db");
+    let url = format!("sqlite:{}", path.display());
+    let run = |statement: &str| rusqlite::Connection::open(&path).unwrap().execute_batch(statement).unwrap();
+    // The other program may number its own migrations as we do.
+    run("CREATE TABLE orders (id INTEGER); CREATE TABLE users (id INTEGER); PRAGMA user_version = 9");
+    let before = std::fs::read(&path).unwrap();
+    let text = open(&url).await.expect_err("it is of another program").to_string();
+    assert!(text.contains("shop.db has tables of another program (orders, users)"), "{text}");
+    assert!(text.contains("name an empty database"), "{text}");
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+    assert!(!folder.file("shop.db-wal").exists());
+    run("DROP TABLE orders; DROP TABLE users; PRAGMA user_version = 0");
+    drop(open(&url).await.unwrap());
+    run("CREATE TABLE orders (id INTEGER)");
+    drop(open(&url).await.unwrap());
+}
+
+#[cfg(feature = "postgres")]
+#[tokio::test]
+async fn the_postgres_of_another_program_is_not_changed() {
+    let Some(url) = crate::postgres::database("foreign").await else { return };
+    crate::postgres::run(&url, "CREATE TABLE orders (id INTEGER)").await;
+    let error = open(&url).await.expect_err("it is of another program");
+    assert!(error.to_string().contains("has tables of another program (orders)"), "{error}");
+    assert!(!AuthError::from(error).is_unavailable());
+    // A schema of its own in the same database is Loggia's.
+    crate::postgres::run(&url, "CREATE SCHEMA loggia").await;
+    let separator = if url.contains('?') { '&' } else { '?' };
+    drop(open(&format!("{url}{separator}options=-csearch_path%3Dloggia")).await.unwrap());
+    // Tables of both are ours too.
+    crate::postgres::run(&url, "DROP TABLE orders").await;
+    drop(open(&url).await.unwrap());
+    crate::postgres::run(&url, "CREATE TABLE orders (id INTEGER)").await;
+    drop(open(&url).await.unwrap());
+}
+
 /// A value that a table cannot hold is refused by the client's library, without a state of the server.
 #[cfg(feature = "postgres")]
 #[tokio::test]
