@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use loggia::wire::text::redact_url;
 use loggia_connect::manifest::ConnectorManifest;
 use loggia_openapi::Api;
 
@@ -72,5 +73,5 @@ pub async fn draft_manifest(
 }
 
 fn not_a_url(text: &str) -> GatewayError {
-    GatewayError::configuration(format_args!("{text:?} is not a URL"))
+    GatewayError::configuration(format_args!("{:?} is not a URL", redact_url(text)))
 }

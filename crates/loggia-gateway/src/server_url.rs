@@ -2,6 +2,7 @@
 //!
 //! Credentials and token sources are stored under it. Invariant: a token is sent unencrypted only on this machine.
 
+use loggia::wire::text::redact_url;
 use loggia_auth::error::AuthError;
 use loggia_auth::restricted_http::is_local;
 use url::Url;
@@ -9,7 +10,8 @@ use url::Url;
 /// Parses the URL of a server that a user can sign in to.
 pub(crate) fn server_url(text: &str) -> Result<Url, AuthError> {
     let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-    let wrong = |why: &str| AuthError::Configuration(format!("cannot sign in to {text:?}: {why}"));
+    let wrong =
+        |why: &str| AuthError::Configuration(format!("cannot sign in to {:?}: {why}", redact_url(text)));
     match url {
         Some(url) if url.scheme() == "https" || is_local(&url) => Ok(url),
         Some(_) => Err(wrong("the token would be sent unencrypted. Use https")),

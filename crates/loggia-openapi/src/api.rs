@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use http::{Method, Uri};
 use loggia_wire::RawJson;
+use loggia_wire::text::redact_url;
 
 use crate::arguments::arguments;
 use crate::body::RequestBody;
@@ -114,7 +115,7 @@ impl Api {
             },
             _ => server,
         };
-        let wrong = |reason: &str| DescriptionError::Server(format!("{url:?} {reason}"));
+        let wrong = |reason: &str| DescriptionError::Server(format!("{:?} {reason}", redact_url(&url)));
         let uri: Uri = url.parse().map_err(|_| wrong("is not a URL"))?;
         match uri.scheme_str() {
             Some("http" | "https") if uri.authority().is_some() => Ok(uri),

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderName, HeaderValue, Request, Uri};
 use loggia_wire::RawJson;
+use loggia_wire::text::redact_url;
 
 use crate::document::{Document, Format, items, member, members, string};
 use crate::error::ArgumentError;
@@ -136,7 +137,9 @@ impl fmt::Display for SecurityScheme {
             SecurityScheme::Basic => f.write_str("user and password (HTTP Basic)"),
             SecurityScheme::Bearer => f.write_str("a bearer token"),
             SecurityScheme::OAuth2 { .. } => f.write_str("an OAuth 2.0 access token"),
-            SecurityScheme::OpenIdConnect(url) => write!(f, "an access token of the OpenID provider {url}"),
+            SecurityScheme::OpenIdConnect(url) => {
+                write!(f, "an access token of the OpenID provider {}", redact_url(url))
+            }
             SecurityScheme::Unknown(kind) => write!(f, "an unsupported security scheme ({kind})"),
         }
     }

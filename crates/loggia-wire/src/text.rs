@@ -38,6 +38,22 @@ pub fn truncated(text: &str, most: usize) -> &str {
     &text[..end]
 }
 
+/// Returns a URL without user information, query and fragment, which may be secret. The text need not be a correct URL.
+///
+/// ```
+/// use loggia_wire::text::redact_url;
+/// assert_eq!(redact_url("https://ada:pw@example.com/mcp?key=1#x"), "https://example.com/mcp");
+/// ```
+pub fn redact_url(url: &str) -> String {
+    let url = url.split('?').next().unwrap_or_default();
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let rest = rest.split('#').next().unwrap_or_default();
+    let end = rest.find(['/', '\\']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    format!("{scheme}://{host}{path}")
+}
+
 /// Returns `text` on one line: every unsafe character is written as its escape (`\n`, `\u{202e}`).
 pub fn escape_line(text: &str) -> String {
     escape_except(text, |_| false)
@@ -58,6 +74,25 @@ pub fn escape_except(text: &str, keep: impl Fn(char) -> bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_shown_url_has_no_secret_parts() {
+        for (url, expected) in [
+            ("https://example.com", "https://example.com"),
+            ("https://example.com:8443/a/b", "https://example.com:8443/a/b"),
+            ("https://ada:s3cret@example.com/a", "https://example.com/a"),
+            ("https://a@b@example.com", "https://example.com"),
+            ("https://example.com/a@b", "https://example.com/a@b"),
+            ("https://example.com?key=s3cret", "https://example.com"),
+            ("https://example.com/#key=s3cret", "https://example.com/"),
+            ("https://example.com/a?x=http://b@c/d", "https://example.com/a"),
+            ("htps:/example.com/?key=s3cret", "htps:/example.com/"),
+            ("./a#b.yaml", "./a#b.yaml"),
+            ("", ""),
+        ] {
+            assert_eq!(redact_url(url), expected, "{url}");
+        }
+    }
 
     #[test]
     fn unsafe_characters_are_escaped_and_others_stay() {

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use loggia::wire::text::redact_url;
 use url::Url;
 
 use super::OAuth;
@@ -184,12 +185,13 @@ impl OAuthBuilder {
 
     fn check(&self) -> Result<(), AuthError> {
         let server = &self.server;
+        let shown = redact_url(server.as_str());
         if !matches!(server.scheme(), "http" | "https") || !server.has_host() {
-            return Err(AuthError::Configuration(format!("{server} is not the URL of a server")));
+            return Err(AuthError::Configuration(format!("{shown} is not the URL of a server")));
         }
         if server.scheme() == "http" && !restricted_http::is_local(server) {
             return Err(AuthError::Configuration(format!(
-                "cannot sign in to {server}: the token would be sent unencrypted. Use https"
+                "cannot sign in to {shown}: the token would be sent unencrypted. Use https"
             )));
         }
         if let Some(endpoints) = &self.endpoints {

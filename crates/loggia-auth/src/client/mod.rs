@@ -35,6 +35,7 @@ use std::sync::Arc;
 use http::{HeaderMap, Method, StatusCode};
 use loggia::client::{Authorize, Challenge};
 use loggia::service::BoxFuture;
+use loggia::wire::text::redact_url;
 use tokio::sync::watch;
 use url::Url;
 
@@ -179,6 +180,7 @@ impl OAuth {
     pub async fn ensure(&self) -> Result<Option<Credential>, AuthError> {
         self.cache.delete_unreadable().await?;
         let server = &self.settings.server;
+        let shown = redact_url(server.as_str());
         for _ in 0..ENSURE_ATTEMPTS {
             let sent = self.headers_for(&Method::POST, server).await?;
             let FetchResponse { status, headers, .. } = self.checker.ping(&sent).await?;
@@ -186,10 +188,10 @@ impl OAuth {
                 return self.credential().await;
             }
             if !self.answer_challenge(Challenge { status, headers, sent }).await? {
-                return Err(AuthError::NotEnough(format!("{server} answers {status}")));
+                return Err(AuthError::NotEnough(format!("{shown} answers {status}")));
             }
         }
-        Err(AuthError::NotEnough(format!("{server} refuses every token that it is shown")))
+        Err(AuthError::NotEnough(format!("{shown} refuses every token that it is shown")))
     }
 
     /// Returns the challenge of the server; an empty one if the endpoints are given.

@@ -4,6 +4,7 @@
 //! Invariant: the credential changes only under the lock of this process and the lease of the store, and each change
 //! is completed even if the request that caused it was cancelled.
 
+use loggia::wire::text::redact_url;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
@@ -351,7 +352,7 @@ impl Renewer {
         challenge: &BearerChallenge,
         current: Option<&ActiveCredential>,
     ) -> Result<Arc<ActiveCredential>, AuthError> {
-        let server = &self.settings.server;
+        let server = redact_url(self.settings.server.as_str());
         let wanted = challenge.scope.clone().unwrap_or_default();
         let (granted, earlier) = match current.map(|current| &current.credential) {
             Some(credential) => (credential.granted.clone(), credential.granted.union(&credential.requested)),

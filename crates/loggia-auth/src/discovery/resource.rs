@@ -1,5 +1,6 @@
 //! The metadata of a protected resource (RFC 9728).
 
+use loggia::wire::text::redact_url;
 use serde::Deserialize;
 use url::Url;
 
@@ -55,6 +56,7 @@ pub(super) async fn find(
     let mut urls = Vec::new();
     if let Some(hint) = hint {
         let url = server.join(hint).map_err(|_| {
+            let (server, hint) = (redact_url(server.as_str()), redact_url(hint));
             AuthError::Discovery(format!("{server} points to '{hint}' for its metadata, which is not a URL"))
         })?;
         urls.push(url);
@@ -72,7 +74,9 @@ pub(super) async fn find(
     }
     match hint {
         Some(hint) => Err(AuthError::Discovery(format!(
-            "{server} points to {hint} for its metadata, but there is none"
+            "{} points to {} for its metadata, but there is none",
+            redact_url(server.as_str()),
+            redact_url(hint)
         ))),
         None => Ok(None),
     }
@@ -81,9 +85,11 @@ pub(super) async fn find(
 fn checked(metadata: ResourceMetadata, server: &Url, url: &Url) -> Result<ResourceMetadata, AuthError> {
     if !covers(&metadata.resource, server) {
         return Err(AuthError::Discovery(format!(
-            "{url} describes the resource '{}', which is not {server}: a token for it would belong to another \
-             server. The operator of the server has to correct its metadata",
-            metadata.resource
+            "{} describes the resource '{}', which is not {}: a token for it would belong to another server. The operator of the \
+             server has to correct its metadata",
+            redact_url(url.as_str()),
+            metadata.resource,
+            redact_url(server.as_str())
         )));
     }
     Ok(metadata)

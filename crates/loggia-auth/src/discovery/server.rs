@@ -1,5 +1,6 @@
 //! The metadata of an authorization server: RFC 8414 and OpenID Connect Discovery 1.0.
 
+use loggia::wire::text::redact_url;
 use serde::Deserialize;
 use url::Url;
 
@@ -155,7 +156,10 @@ pub(super) async fn find_2025_03_26(
 ) -> Result<AuthorizationServerMetadata, AuthError> {
     let origin = server.origin().ascii_serialization();
     let base = Url::parse(&origin).map_err(|_| {
-        AuthError::Configuration(format!("{server} is not a URL of a server that has a sign-in"))
+        AuthError::Configuration(format!(
+            "{} is not a URL of a server that has a sign-in",
+            redact_url(server.as_str())
+        ))
     })?;
     let url = well_known(&base, OAUTH);
     match document::<ServerMetadataDocument>(http, &url).await? {

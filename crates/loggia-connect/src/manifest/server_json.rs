@@ -3,6 +3,7 @@
 //!
 //! Invariant: nothing is lost without a note.
 
+use loggia::wire::text::redact_url;
 use serde_json::{Map, Value, json};
 
 use super::draft::{
@@ -90,7 +91,7 @@ fn remote(server: &Value, draft: &mut ManifestDraft) {
         ..DraftBackend::default()
     };
     if !crate::config_file::is_url(&url) && !url.contains("${config.") {
-        draft.notes.push(format!("the remote {url} is left out: it is no whole URL"));
+        draft.notes.push(format!("the remote {} is left out: it is no whole URL", redact_url(&url)));
         return;
     }
     backend.url = Some(url);

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use loggia::wire::text::redact_url;
 use loggia_auth::error::AuthError;
 use loggia_connect::import::ImportError;
 use loggia_connect::manifest::ConfigProblem;
@@ -118,7 +119,7 @@ impl fmt::Display for AddError {
                 }
                 Ok(())
             }
-            AddError::SignInNeeded(url) => write!(f, "{url} needs a sign-in"),
+            AddError::SignInNeeded(url) => write!(f, "{} needs a sign-in", redact_url(url)),
             AddError::SignIn { error, .. } => error.fmt(f),
             AddError::Unproven { reason, .. } => write!(f, "it does not work, so it was not added: {reason}"),
             AddError::File(error) => error.fmt(f),
