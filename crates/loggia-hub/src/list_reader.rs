@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use loggia::changes::Change;
 use loggia::client::{ListWarning, Listing};
-use loggia::wire::ErrorCode;
 use loggia::wire::text::truncated;
 use loggia::{Error, Result};
 use tokio::time::Instant;
@@ -49,14 +48,10 @@ impl ListSource<'_> {
         let wants = |declared: bool, change: Change| declared && changes.contains(&change);
         let resources = wants(has.resources.is_some(), Change::Resources);
         let (tools, prompts, resources, templates) = tokio::join!(
-            bounds.read(wants(has.tools.is_some(), Change::Tools), "tools", Box::pin(link.tools(pages))),
-            bounds.read(
-                wants(has.prompts.is_some(), Change::Prompts),
-                "prompts",
-                Box::pin(link.prompts(pages))
-            ),
-            bounds.read(resources, "resources", Box::pin(link.resources(pages))),
-            bounds.read(resources, TEMPLATES, Box::pin(link.templates(pages))),
+            bounds.read(wants(has.tools.is_some(), Change::Tools), Box::pin(link.tools(pages))),
+            bounds.read(wants(has.prompts.is_some(), Change::Prompts), Box::pin(link.prompts(pages))),
+            bounds.read(resources, Box::pin(link.resources(pages))),
+            bounds.read(resources, Box::pin(link.templates(pages))),
         );
         lists.take("tools", self.connector, tools?, |lists| &mut lists.tools);
         lists.take("prompts", self.connector, prompts?, |lists| &mut lists.prompts);
@@ -79,12 +74,10 @@ impl ListBounds {
         ListBounds { entries: limits.list_entries, limit, deadline: Instant::now() + limit }
     }
 
-    /// Reads one list, if it is wanted. The outer error means that the upstream cannot be reached. A server that
-    /// declares `resources` need not support templates, so their absence is not an error.
+    /// Reads one list, if it is wanted. The outer error means that the upstream cannot be reached.
     async fn read<T>(
         &self,
         wanted: bool,
-        what: &'static str,
         list: impl Future<Output = Result<Listing<T>>>,
     ) -> Result<ListOutcome<T>> {
         if !wanted {
@@ -93,9 +86,6 @@ impl ListBounds {
         match tokio::time::timeout_at(self.deadline, list).await {
             Err(_) => Ok(Some(Err(Error::timeout(self.limit)))),
             Ok(Ok(listing)) => Ok(Some(Ok(self.cut(listing)))),
-            Ok(Err(Error::Rpc(error))) if what == TEMPLATES && error.code == ErrorCode::METHOD_NOT_FOUND => {
-                Ok(Some(Ok(Listing::default())))
-            }
             Ok(Err(
                 error @ (Error::Rpc(_) | Error::Protocol(_) | Error::TooLarge(_) | Error::Timeout(_)),
             )) => Ok(Some(Err(error))),
