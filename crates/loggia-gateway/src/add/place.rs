@@ -11,6 +11,9 @@ use crate::credentials::Credentials;
 use crate::error::{GatewayError, Result};
 use crate::vault::VaultLocation;
 
+/// Attempts to store a name that is free.
+const STORE_ATTEMPTS: usize = 3;
+
 /// The place where connectors are stored.
 #[derive(Clone)]
 pub struct AddPlace {
@@ -77,8 +80,16 @@ impl AddPlace {
             }
             None => {
                 let opened = self.database.open().await?;
-                let added = opened.add(name, definition).await.map_err(GatewayError::configuration)?;
-                if added { Ok(()) } else { self.check_free(name).await }
+                // Another process may have added the name since it was checked, and may have removed it again.
+                for _ in 0..STORE_ATTEMPTS {
+                    let added = opened.add(name, definition).await.map_err(GatewayError::configuration)?;
+                    if added {
+                        return Ok(());
+                    }
+                    self.check_free(name).await?;
+                }
+                let unstable = format!("{name}: other processes add and remove it at the moment");
+                Err(GatewayError::configuration(unstable).into())
             }
         }
     }
