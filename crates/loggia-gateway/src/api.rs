@@ -11,9 +11,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, Uri};
 use loggia::service::BoxFuture;
+use loggia::wire::text::redact_url;
 use loggia::{Error, Service};
-use loggia_auth::restricted_http::{FetchPolicy, FetchRequest, RestrictedHttpClient, is_local};
+use loggia_auth::restricted_http::{
+    FetchError, FetchPolicy, FetchRequest, HostRule, RestrictedHttpClient, is_local,
+};
 use loggia_connect::config_file::OpenApi;
+use loggia_connect::manifest::{ConnectorValues, ManifestBackend, ManifestTransport};
 use loggia_connect::openapi::{self, ApiOptions, HttpSender};
 use loggia_connect::secret::Secret;
 use loggia_openapi::Api;
@@ -36,9 +40,10 @@ pub(crate) async fn open(
 ) -> loggia::Result<Arc<dyn Service>> {
     let (text, description_url) = read_description(base, from.description.expose(), &policy).await?;
     let read = tokio::task::spawn_blocking(move || Api::read(&text)).await;
-    let api = read
-        .map_err(|_| Error::Configuration("the description could not be read".to_owned()))?
-        .map_err(|error| Error::Configuration(format!("{}: {error}", from.description.expose())))?;
+    let api =
+        read.map_err(|_| Error::Configuration("the description could not be read".to_owned()))?.map_err(
+            |error| Error::Configuration(format!("{}: {error}", redact_url(from.description.expose()))),
+        )?;
     let base_url = match &from.base_url {
         Some(url) => uri(url.expose())?,
         None => api
@@ -91,6 +96,7 @@ pub(crate) async fn read_description(
     let fetched =
         client.get(&url).await.map_err(|error| Error::Io(std::io::Error::other(error.to_string())))?;
     if !fetched.status.is_success() {
+        let url = redact_url(url.as_str());
         let why = format!("the description {url} cannot be fetched: the server answers {}", fetched.status);
         return Err(Error::Configuration(why));
     }
@@ -98,7 +104,7 @@ pub(crate) async fn read_description(
 }
 
 fn uri(text: &str) -> loggia::Result<Uri> {
-    text.parse().map_err(|_| Error::Configuration(format!("{text:?} is not a URL")))
+    text.parse().map_err(|_| Error::Configuration(format!("{:?} is not a URL", redact_url(text))))
 }
 
 /// Sends requests to one API with the restricted HTTP client.
@@ -108,6 +114,31 @@ pub(crate) struct RestrictedSender {
 }
 
 impl RestrictedSender {
+    /// Sends to the API of a direct backend, and only to the hosts that its manifest allows. The administrator chose the
+    /// manifest, so its URL is trusted.
+    pub(crate) fn of_backend(
+        backend: &ManifestBackend,
+        values: &ConnectorValues,
+        policy: FetchPolicy,
+    ) -> Result<RestrictedSender, String> {
+        let url = match &backend.transport {
+            ManifestTransport::OpenApi(api) => api.base_url.as_ref(),
+            ManifestTransport::GraphQl(api) => Some(&api.url),
+            _ => None,
+        };
+        let url = url.ok_or("its API has no URL")?;
+        let url = values.text(url).map_err(|missing| missing.to_string())?;
+        let url = url.expose().parse().map_err(|_| "the URL of its API is no URL")?;
+        let allowlist = backend.host_allowlist(values).map_err(|missing| missing.to_string())?;
+        let hosts = allowlist.map(|list| {
+            HostRule::new("network.allow of the manifest", move |url: &Url| list.allows(url.as_str()))
+        });
+        RestrictedSender::new(&url, FetchPolicy { hosts, ..policy }, true).map_err(|error| match error {
+            Error::Configuration(reason) => reason,
+            other => other.to_string(),
+        })
+    }
+
     /// Sends to the API at `server`. If it is trusted, its address may be private.
     pub(crate) fn new(
         server: &Uri,
@@ -133,10 +164,15 @@ impl RestrictedSender {
 impl HttpSender for RestrictedSender {
     fn send(&self, request: Request<Bytes>) -> BoxFuture<'_, Result<Response<Bytes>, String>> {
         Box::pin(async move {
-            let failed = |error: loggia_auth::restricted_http::FetchError| {
-                // The URL of the error may contain an API key in its query.
+            let failed = |error: FetchError| {
+                // The path of the URL may contain an API key.
                 tracing::debug!(%error, "a request to an API failed");
-                format!("the request to {} failed", self.host)
+                match error {
+                    FetchError::Host { host, rule } => {
+                        format!("{} redirects to {host}, which is not in {rule}", self.host)
+                    }
+                    _ => format!("the request to {} failed", self.host),
+                }
             };
             let fetched =
                 self.client.send(FetchRequest::from_http(request).map_err(failed)?).await.map_err(failed)?;

@@ -221,22 +221,16 @@ impl ManifestConnector {
         })
     }
 
-    /// Returns a sender for the API of a direct backend. The administrator chose the manifest, so its URL is trusted.
+    /// Returns a sender for the API of a direct backend.
     fn sender(
         &self,
         backend: &ManifestBackend,
         values: &ConnectorValues,
         context: &ConnectorContext,
     ) -> loggia::Result<Arc<RestrictedSender>> {
-        let url = match &backend.transport {
-            ManifestTransport::OpenApi(api) => api.base_url.as_ref(),
-            ManifestTransport::GraphQl(api) => Some(&api.url),
-            _ => None,
-        };
-        let url = url.ok_or_else(|| self.wrong(&"its API has no URL"))?;
-        let url = values.text(url).map_err(|missing| self.wrong(&missing))?;
-        let url = url.expose().parse().map_err(|_| self.wrong(&"the URL of its API is no URL"))?;
-        RestrictedSender::new(&url, context.credentials().policy(false), true).map(Arc::new)
+        let policy = context.credentials().policy(false);
+        let sender = RestrictedSender::of_backend(backend, values, policy);
+        sender.map(Arc::new).map_err(|reason| self.wrong(&reason))
     }
 
     fn wrong(&self, what: &dyn std::fmt::Display) -> Error {

@@ -16,6 +16,13 @@ pub enum FetchError {
         /// The reason.
         why: String,
     },
+    /// The host of the URL, or of a redirect, may not be reached.
+    Host {
+        /// The host.
+        host: String,
+        /// The key of the configuration that does not have it.
+        rule: String,
+    },
     /// The server is unreachable, or the connection failed.
     Failed {
         /// The URL without its query.
@@ -45,6 +52,7 @@ impl fmt::Display for FetchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             FetchError::Refused { url, why } => write!(f, "{url} is not fetched: {why}"),
+            FetchError::Host { host, rule } => write!(f, "the host {host} is not in {rule}"),
             FetchError::Failed { url, why } => write!(f, "{url} cannot be fetched: {why}"),
             FetchError::TimedOut { url, limit } => {
                 write!(f, "{url} did not answer within {} seconds", limit.as_secs_f32())

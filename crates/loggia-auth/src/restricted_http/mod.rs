@@ -17,6 +17,6 @@ mod resolver;
 pub use address::{IpNetwork, ParseIpNetworkError, is_public};
 pub use client::RestrictedHttpClient;
 pub use error::FetchError;
-pub use policy::{FetchPolicy, is_local};
+pub use policy::{FetchPolicy, HostRule, is_local};
 pub use request::{FetchRequest, FetchResponse};
 pub use resolver::{Resolver, SystemResolver};

@@ -2,7 +2,9 @@
 //!
 //! Invariant: without an exception in the policy, only `https` URLs with public addresses are allowed.
 
+use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use url::{Host, Url};
@@ -17,6 +19,8 @@ pub struct FetchPolicy {
     pub loopback: bool,
     /// Networks that are not public but allowed, with `https`.
     pub networks: Vec<IpNetwork>,
+    /// The hosts that may be reached; all of them if it is `None`. Redirects are checked too.
+    pub hosts: Option<HostRule>,
     /// Servers that the user or administrator configured: they are allowed at any address.
     pub trusted: Vec<Url>,
     /// The maximum number of bytes of a body that are read.
@@ -29,11 +33,36 @@ pub struct FetchPolicy {
     pub roots: Vec<Vec<u8>>,
 }
 
+/// A rule for the hosts that may be reached.
+#[derive(Clone)]
+pub struct HostRule {
+    name: Arc<str>,
+    allows: Arc<dyn Fn(&Url) -> bool + Send + Sync>,
+}
+
+impl HostRule {
+    /// Creates a rule. Errors say that a host is not in `name`, which is a key of a configuration.
+    pub fn new(name: impl Into<Arc<str>>, allows: impl Fn(&Url) -> bool + Send + Sync + 'static) -> HostRule {
+        HostRule { name: name.into(), allows: Arc::new(allows) }
+    }
+
+    fn allows(&self, url: &Url) -> bool {
+        (self.allows)(url)
+    }
+}
+
+impl fmt::Debug for HostRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HostRule").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
 impl Default for FetchPolicy {
     fn default() -> FetchPolicy {
         FetchPolicy {
             loopback: false,
             networks: Vec::new(),
+            hosts: None,
             trusted: Vec::new(),
             most_bytes: 256 << 10,
             timeout: Duration::from_secs(20),
@@ -84,6 +113,10 @@ impl FetchPolicy {
         let refused = |why: &str| Err(FetchError::Refused { url: redacted(url), why: why.to_owned() });
         if !url.username().is_empty() || url.password().is_some() {
             return refused("it holds a user name or password");
+        }
+        if let Some(rule) = self.hosts.as_ref().filter(|rule| !rule.allows(url)) {
+            let host = url.host_str().unwrap_or_default().to_owned();
+            return Err(FetchError::Host { host, rule: rule.name.to_string() });
         }
         if self.trusts(url) && matches!(url.scheme(), "http" | "https") {
             return Ok(());

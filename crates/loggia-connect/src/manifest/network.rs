@@ -1,8 +1,9 @@
 //! The hosts that a backend may reach.
 //!
-//! Invariant: a backend whose URL is at another host than `network.allow` names is not opened.
+//! Invariant: a backend whose URL is at another host than `network.allow` names is not opened. The program that sends the
+//! requests follows no redirect to another host.
 
-use super::{BackendValueError, ConnectorValues, ManifestBackend, ManifestText};
+use super::{BackendValueError, ConnectorValues, ManifestBackend, ManifestText, MissingValue};
 
 impl ManifestBackend {
     /// Checks that the host of a URL is one that the backend may reach.
@@ -12,17 +13,37 @@ impl ManifestBackend {
         key: &str,
         values: &ConnectorValues,
     ) -> Result<(), BackendValueError> {
+        match self.host_allowlist(values)? {
+            Some(list) if !list.allows(url) => Err(BackendValueError::Key {
+                key: key.to_owned(),
+                reason: "its host is not in network.allow",
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns the hosts that the backend may reach; `None` if the manifest does not restrict them.
+    pub fn host_allowlist(&self, values: &ConnectorValues) -> Result<Option<HostAllowlist>, MissingValue> {
         if self.allowed_hosts.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
-        for pattern in &self.allowed_hosts {
-            // A text that is none was reported when the manifest was read.
-            let Ok(pattern) = ManifestText::parse(pattern) else { continue };
-            if is_allowed(url, values.text(&pattern)?.expose()) {
-                return Ok(());
-            }
-        }
-        Err(BackendValueError::Key { key: key.to_owned(), reason: "its host is not in network.allow" })
+        // A text that is none was reported when the manifest was read.
+        let patterns = self.allowed_hosts.iter().filter_map(|pattern| ManifestText::parse(pattern).ok());
+        let patterns = patterns.map(|pattern| Ok(values.text(&pattern)?.expose().to_owned()));
+        Ok(Some(HostAllowlist { patterns: patterns.collect::<Result<_, MissingValue>>()? }))
+    }
+}
+
+/// The hosts that a backend may reach: `network.allow` of a manifest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostAllowlist {
+    patterns: Vec<String>,
+}
+
+impl HostAllowlist {
+    /// Returns whether the host of a URL may be reached.
+    pub fn allows(&self, url: &str) -> bool {
+        self.patterns.iter().any(|pattern| is_allowed(url, pattern))
     }
 }
 
@@ -36,7 +57,13 @@ pub(super) fn is_allowed(url: &str, pattern: &str) -> bool {
         Some((name, port)) => (name, Some(port)),
         None => (pattern.as_str(), None),
     };
-    let is_port = port.is_none_or(|port| authority.port_u16().is_some_and(|own| own.to_string() == port));
+    let default = match uri.scheme_str() {
+        Some("https") => Some(443),
+        Some("http") => Some(80),
+        _ => None,
+    };
+    let own = authority.port_u16().or(default);
+    let is_port = port.is_none_or(|port| own.is_some_and(|own| own.to_string() == port));
     let is_host = match name.strip_prefix("*.") {
         Some(parent) => host.strip_suffix(parent).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.')),
         None => host == name,
@@ -62,6 +89,8 @@ mod tests {
             ("http://127.0.0.1:4010", "127.0.0.1:4010", true),
             ("http://127.0.0.1:4011", "127.0.0.1:4010", false),
             ("http://127.0.0.1:4010", "127.0.0.1", true),
+            ("https://api.acme.example", "api.acme.example:443", true),
+            ("http://api.acme.example", "api.acme.example:443", false),
             ("/acme.example", "acme.example", false),
         ] {
             assert_eq!(is_allowed(url, pattern), expected, "{url} {pattern}");

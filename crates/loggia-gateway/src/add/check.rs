@@ -5,16 +5,13 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use http::Uri;
 use loggia::Error;
 use loggia::client::Client;
 use loggia::model::{CallToolResult, ContentBlock, Tool};
 use loggia_auth::loopback::LoopbackUserAgent;
 use loggia_connect::config_file::{Backend, Remote};
 use loggia_connect::direct::ManifestApi;
-use loggia_connect::manifest::{
-    ConnectorValues, HealthCall, HealthCheck, ManifestBackend, ManifestTransport, ResolvedBackend,
-};
+use loggia_connect::manifest::{ConnectorValues, HealthCall, HealthCheck, ManifestBackend, ResolvedBackend};
 use loggia_connect::secret::Secret;
 
 use super::error::AddError;
@@ -82,21 +79,12 @@ impl ConnectorCheck<'_> {
         backend: &ManifestBackend,
         values: &ConnectorValues,
     ) -> Result<CheckResult, AddError> {
-        let url = match &backend.transport {
-            ManifestTransport::OpenApi(api) => api.base_url.as_ref(),
-            ManifestTransport::GraphQl(api) => Some(&api.url),
-            _ => None,
-        };
-        let wrong = |error: String| unproven(error);
-        let url = url.ok_or_else(|| wrong("the backend has no URL".to_owned()))?;
-        let url = values.text(url).map_err(|error| wrong(error.to_string()))?;
-        let url: Uri = url.expose().parse().map_err(|_| wrong("the URL of the API is no URL".to_owned()))?;
         let policy = self.context.credentials().policy(false);
-        let sender = RestrictedSender::new(&url, policy, true).map_err(|error| wrong(error.to_string()))?;
-        let api =
-            ManifestApi::new(backend, values, Arc::new(sender)).map_err(|error| wrong(error.to_string()))?;
+        let sender = RestrictedSender::of_backend(backend, values, policy).map_err(unproven)?;
+        let api = ManifestApi::new(backend, values, Arc::new(sender))
+            .map_err(|error| unproven(error.to_string()))?;
         let account = api.check_health().await.map_err(|error| {
-            wrong(error).next("check the credential, or add it without the proof: --no-check")
+            unproven(error).next("check the credential, or add it without the proof: --no-check")
         })?;
         Ok(CheckResult { tools: api.tools().collect(), account })
     }

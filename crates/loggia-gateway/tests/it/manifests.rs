@@ -4,7 +4,7 @@ use std::path::Path;
 
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode, Uri};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use loggia::client::Client;
 use loggia_gateway::{Credentials, DescribedApi, draft_manifest};
@@ -36,7 +36,11 @@ async fn pages(headers: HeaderMap, url: Uri) -> Response {
 async fn serve() -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let url = format!("http://{}", listener.local_addr().expect("it is bound"));
-    let router = Router::new().route("/v1/pages", get(pages));
+    let moved = |to: &'static str| get(move || std::future::ready(Redirect::temporary(to)));
+    let router = Router::new()
+        .route("/v1/pages", get(pages))
+        .route("/v1/moved", moved("/v1/pages?after=2"))
+        .route("/v1/away", moved("http://localhost:1/elsewhere?token=s3cret"));
     tokio::spawn(async move { axum::serve(listener, router).await });
     url
 }
@@ -113,6 +117,35 @@ async fn a_manifest_makes_an_api_a_connector() {
     let second =
         client.call_tool("acme_search", json!({ "query": "plan", "cursor": "2" })).await.expect("a result");
     assert!(!text(&second).contains("next cursor"), "{second:?}");
+    server.stop().await.expect("stopped");
+}
+
+/// A redirect to a host that the manifest does not allow is not followed; one to the same host is.
+#[tokio::test(flavor = "multi_thread")]
+async fn redirects_stay_at_the_hosts_of_the_manifest() {
+    let world = World::new();
+    write_manifest(world.path(), &serve().await);
+    let file = world.path().join("acme.toml");
+    let manifest = std::fs::read_to_string(&file).expect("it was written");
+    let tool = |name: &str| {
+        format!(
+            "\n[[backends.tools]]\nname = \"{name}\"\ntitle = \"T\"\ndescription = \"D.\"\nclass = \"read\"\n\
+             request = \"GET /{name}\"\n"
+        )
+    };
+    let (tools, before) = (tool("moved") + &tool("away"), "\n[[backends.tools]]");
+    let network = format!("\n[backends.network]\nallow = [\"127.0.0.1\"]\n{before}");
+    std::fs::write(&file, manifest.replacen(before, &network, 1) + &tools).expect("written");
+    let config = section(&format!("credential = \"{KEY}\"\nconfig = {{ team = \"blue\" }}\n"));
+    let server = world.builder(&config).build().await.expect("built");
+    let server = server.serve("127.0.0.1:0").await.expect("served");
+    let client = Client::connect(server.url()).await.expect("it connects");
+    let moved = client.call_tool("acme_moved", json!({})).await.expect("a result");
+    assert!(text(&moved).contains("\"me\""), "{moved:?}");
+    let away = client.call_tool("acme_away", json!({})).await.expect("a result");
+    let said = text(&away);
+    let reason = "127.0.0.1 redirects to localhost, which is not in network.allow of the manifest";
+    assert!(said.contains(reason) && !said.contains("s3cret"), "{said}");
     server.stop().await.expect("stopped");
 }
 
