@@ -8,7 +8,7 @@ use loggia::Server;
 use loggia::model::{CallToolResult, Tool as ToolDefinition};
 use loggia::server::{Args, Cx, Tool, ToolError};
 use loggia::wire::JsonObject;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{ManifestApi, raw, server};
 use crate::manifest::ConnectorManifest;
@@ -62,8 +62,11 @@ impl AccountApis {
         let argument = argument.unwrap_or(ACCOUNT[1]);
         let names: Vec<&str> = self.accounts.iter().map(|(name, _)| name.as_str()).collect();
         let description = format!("The account to use: {} (default), {}", names[0], names[1..].join(", "));
-        let property =
-            json!({ "type": "string", "description": description, "enum": names, "default": names[0] });
+        // Some clients send every argument, and null for those without a value.
+        let values: Vec<Option<&str>> = names.iter().copied().map(Some).chain([None]).collect();
+        let property = json!({
+            "type": ["string", "null"], "description": description, "enum": values, "default": names[0],
+        });
         properties.insert(argument, raw(&property));
         schema.insert("properties", properties.to_raw());
         definition.input_schema = schema.into();
@@ -78,7 +81,7 @@ impl AccountApis {
     ) -> Result<CallToolResult, ToolError> {
         let named = arguments.remove(argument);
         let found = match named.as_ref().map(loggia::wire::RawJson::to_value) {
-            None => self.accounts.first(),
+            None | Some(Value::Null) => self.accounts.first(),
             Some(named) => self.accounts.iter().find(|(known, _)| named == known.as_str()),
         };
         match found {

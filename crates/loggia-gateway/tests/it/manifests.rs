@@ -183,16 +183,19 @@ async fn each_account_is_an_argument() {
     let client = Client::connect(server.url()).await.expect("it connects");
     let [tool] = &client.list_all_tools().await.expect("a list")[..] else { panic!("one tool") };
     let schema = tool.input_schema.to_raw().to_string();
-    let property = r#""account":{"default":"work","description":"The account to use: work (default), home","enum":["work","home"],"type":"string"}"#;
+    let property = r#""account":{"default":"work","description":"The account to use: work (default), home","enum":["work","home",null],"type":["string","null"]}"#;
     assert!(schema.contains(property), "{schema}");
     // Each case: the account, and a part of the answer.
     let call = |arguments: Value| {
         let client = client.clone();
         async move { text(&client.call_tool("acme_search", arguments).await.expect("a result")) }
     };
-    for (account, expected) in
-        [("work", "plan"), ("home", "no such key"), ("other", "expected one of \"work\", \"home\"")]
-    {
+    for (account, expected) in [
+        (json!("work"), "plan"),
+        (json!("home"), "no such key"),
+        (Value::Null, "plan"),
+        (json!("other"), "expected one of \"work\", \"home\""),
+    ] {
         let answer = call(json!({ "query": "plan", "account": account })).await;
         assert!(answer.contains(expected), "{account}: {answer}");
     }
