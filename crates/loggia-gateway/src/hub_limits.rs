@@ -2,6 +2,7 @@
 
 use loggia_connect::config_file::{GatewayLimits, ServerSection};
 use loggia_hub::{HubLimits, RetryPolicy};
+use loggia_store::ResultStoreLimits;
 
 /// Returns the bounds of a hub with at most `requests` running calls.
 pub(crate) fn hub_limits(server: &ServerSection, requests: usize) -> HubLimits {
@@ -35,6 +36,9 @@ pub(crate) fn hub_limits(server: &ServerSection, requests: usize) -> HubLimits {
         user_connection_idle,
         sign_in_timeout,
         result_bytes,
+        stored_result_bytes,
+        stored_result_caller_bytes,
+        stored_result_ttl,
     } = server.gateway.clone();
     HubLimits {
         upstream: server.limits.clone(),
@@ -68,6 +72,11 @@ pub(crate) fn hub_limits(server: &ServerSection, requests: usize) -> HubLimits {
         own_links: user_connections.unwrap_or(default.own_links),
         own_idle: user_connection_idle.unwrap_or(default.own_idle),
         sign_in_wait: sign_in_timeout.unwrap_or(default.sign_in_wait),
+        stored_results: ResultStoreLimits {
+            bytes: stored_result_bytes.unwrap_or(default.stored_results.bytes),
+            caller_bytes: stored_result_caller_bytes.unwrap_or(default.stored_results.caller_bytes),
+            time_to_live: stored_result_ttl.unwrap_or(default.stored_results.time_to_live),
+        },
     }
 }
 

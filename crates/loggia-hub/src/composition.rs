@@ -11,7 +11,7 @@ use crate::connector_handle::ConnectorHandle;
 use crate::limits::HubLimits;
 use crate::providers::ProviderList;
 use crate::routing_table::{Route, RoutingTable, ToolRoute};
-use crate::tool_transform::ToolTransform;
+use crate::tool_transform::ToolRewrite;
 use crate::transform::ComponentKind;
 
 /// The connectors of the hub and their routes.
@@ -25,8 +25,8 @@ pub(crate) struct ComponentTarget {
     pub(crate) handle: Arc<ConnectorHandle>,
     /// The name that the connector uses.
     pub(crate) name: Arc<str>,
-    /// The transform of a tool that is rewritten.
-    pub(crate) transform: Option<Arc<dyn ToolTransform>>,
+    /// The rewriting of a tool; `None` for a tool that is relayed as bytes.
+    pub(crate) rewrite: Option<ToolRewrite>,
 }
 
 impl Composition {
@@ -42,14 +42,14 @@ impl Composition {
 
     /// Returns the component that is listed as `name`.
     pub(crate) fn target(&self, kind: ComponentKind, name: &str) -> Option<ComponentTarget> {
-        let (Route { connector, name }, transform) = match kind {
+        let (Route { connector, name }, rewrite) = match kind {
             ComponentKind::Tool => {
-                let ToolRoute { route, transform, .. } = self.table.tool(name)?;
-                (route, transform.clone())
+                let ToolRoute { route, rewrite, .. } = self.table.tool(name)?;
+                (route, rewrite.clone())
             }
             ComponentKind::Prompt => (self.table.prompt(name)?, None),
         };
-        Some(ComponentTarget { handle: self.handle(*connector).clone(), name: name.clone(), transform })
+        Some(ComponentTarget { handle: self.handle(*connector).clone(), name: name.clone(), rewrite })
     }
 
     /// Returns the connector with the index of a route.

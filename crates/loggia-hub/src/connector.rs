@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::result_limit::ResultLimit;
 use crate::tool_review::ToolReview;
 use crate::tool_transform::{ToolTransform, ToolTransformMap};
 use crate::transform::{ComponentKind, RenameMap, ToolFilter, Transform};
@@ -184,6 +185,14 @@ impl Connector {
     /// Serves only the tools that `review` does not hold back. Without a review all are served.
     pub fn review(mut self, review: impl ToolReview) -> Connector {
         self.exposure.review = Some(Arc::new(review));
+        self
+    }
+
+    /// Bounds the results of its tools: a longer one is cut, and the whole of it is kept for its caller and linked. Without
+    /// a bound, results are relayed as bytes. The definitions of its tools have no output schema then, because a result
+    /// that was cut has no structured content.
+    pub fn result_limit(mut self, limit: Option<ResultLimit>) -> Connector {
+        self.exposure.tool_transforms.set_limit(limit);
         self
     }
 

@@ -8,6 +8,7 @@ use loggia::service::{Reply, Request};
 
 use crate::connector_handle::ConnectorHandle;
 use crate::refusal::{Refusal, UnsentRequest};
+use crate::result_limit::LinkedResults;
 use crate::retirement::Retirement;
 use crate::shares::CallShare;
 use crate::sign_in::SignInFlow;
@@ -23,6 +24,11 @@ impl Dispatcher {
     /// Creates a dispatcher for the connectors of `set`.
     pub(crate) fn new(set: Arc<UpstreamSet>) -> Dispatcher {
         Dispatcher { set }
+    }
+
+    /// Returns the results that were too long for their clients.
+    pub(crate) fn results(&self) -> &LinkedResults {
+        &self.set.context.results
     }
 
     /// Sends a request and counts it. Its names must be the connector's own.

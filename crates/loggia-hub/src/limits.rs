@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use loggia::limits::Limits;
+use loggia_store::ResultStoreLimits;
 
 use crate::health::RetryPolicy;
 
@@ -69,6 +70,8 @@ pub struct HubLimits {
     pub own_idle: Duration,
     /// The time that a call waits for a user who agreed to sign in.
     pub sign_in_wait: Duration,
+    /// The bounds of the results that were too long for their clients, and are kept to be read in parts.
+    pub stored_results: ResultStoreLimits,
 }
 
 impl Default for HubLimits {
@@ -103,6 +106,7 @@ impl Default for HubLimits {
             own_idle: Duration::from_secs(15 * 60),
             // Many clients wait for one minute.
             sign_in_wait: Duration::from_secs(45),
+            stored_results: ResultStoreLimits::default(),
         }
     }
 }

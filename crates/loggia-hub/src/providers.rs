@@ -18,7 +18,7 @@ use crate::routing_builder::{RoutingTableBuilder, is_sign_in};
 use crate::routing_table::RoutingTable;
 use crate::status::ConnectorStatus;
 use crate::tool_review::{ToolReview, problem, withheld};
-use crate::tool_transform::{ToolTransform, ToolTransformMap};
+use crate::tool_transform::{ToolRewrite, ToolTransformMap};
 use crate::transform::{ComponentKind, PrefixTransform, Transform, TransformChain};
 use crate::upstream_lists::UpstreamLists;
 
@@ -70,8 +70,8 @@ impl Provider {
         names.flatten().collect()
     }
 
-    /// Returns the transform of a tool that is held back; `None` for a tool that is served.
-    pub(crate) fn withheld(&self, tool: &Tool) -> Option<Arc<dyn ToolTransform>> {
+    /// Returns the rewriting of a tool that is held back; `None` for a tool that is served.
+    pub(crate) fn withheld(&self, tool: &Tool) -> Option<ToolRewrite> {
         withheld(self.review.as_ref()?, tool)
     }
 

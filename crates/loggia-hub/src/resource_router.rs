@@ -13,6 +13,7 @@ use crate::connector_handle::ConnectorHandle;
 use crate::dispatcher::Dispatcher;
 use crate::refusal::{MOST_ROUTINGS, Refusal};
 use crate::request_params::{invalid_params, required_text};
+use crate::result_limit::is_result;
 use crate::routing_table::UriRoute;
 use crate::upstream_set::UpstreamSet;
 use crate::uris::qualify;
@@ -42,6 +43,11 @@ impl ResourceRouter {
     /// Answers `resources/read`.
     pub(crate) async fn read(&self, request: Request, exchange: Exchange) -> Outcome {
         let uri = required_text(request.params.uri(), "uri")?.into_owned();
+        if is_result(&uri) {
+            let caller = request.principal.as_deref();
+            let read = Box::pin(self.dispatcher.results().read(&uri, caller)).await?;
+            return Ok(Reply::from(ServerResult::from(read)));
+        }
         let (mut request, mut exchange) = (request, exchange);
         let mut routings = 0;
         loop {

@@ -138,12 +138,12 @@ impl Router {
             None => Box::pin(self.route_unlisted(kind, name, &request)).await?,
         };
         match route {
-            ComponentRoute::Component(ComponentTarget { handle, name, transform: None }) => {
+            ComponentRoute::Component(ComponentTarget { handle, name, rewrite: None }) => {
                 self.dispatcher.send(&handle, renamed(request, &name)?, exchange).await
             }
             // Boxed, so that a call of another tool does not contain its state.
-            ComponentRoute::Component(ComponentTarget { handle, name: own, transform: Some(transform) }) => {
-                let call = TransformedCall::new(&self.dispatcher, &handle, transform, name);
+            ComponentRoute::Component(ComponentTarget { handle, name: own, rewrite: Some(rewrite) }) => {
+                let call = TransformedCall::new(&self.dispatcher, &handle, rewrite, name);
                 Box::pin(call.run(renamed(request, &own)?, exchange)).await
             }
             ComponentRoute::SignIn(target) => {
@@ -193,7 +193,7 @@ impl Router {
         let tools = listed.as_ref().map(|listed| listed.lists.tools.as_slice()).unwrap_or_default();
         let tool = tools.iter().find(|tool| *tool.name == *target.name);
         match tool.and_then(|tool| provider.withheld(tool)) {
-            Some(refusing) => ComponentTarget { transform: Some(refusing), ..target },
+            Some(refusing) => ComponentTarget { rewrite: Some(refusing), ..target },
             None => target,
         }
     }
@@ -204,12 +204,12 @@ impl Router {
         let UnlistedComponent { provider, name } = composition.providers.unlisted(kind, name)?;
         let is_sign_in = name.is_none();
         let name = name.unwrap_or_default();
-        let transform = match kind {
-            ComponentKind::Tool => provider.tool_transforms.get(&name).cloned(),
+        let rewrite = match kind {
+            ComponentKind::Tool => provider.tool_transforms.get(&name),
             ComponentKind::Prompt => None,
         };
         let name = name.as_str().into();
-        Some((ComponentTarget { handle: provider.handle.clone(), name, transform }, is_sign_in))
+        Some((ComponentTarget { handle: provider.handle.clone(), name, rewrite }, is_sign_in))
     }
 
     async fn complete(&self, request: Request, exchange: Exchange) -> Outcome {

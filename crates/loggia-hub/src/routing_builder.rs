@@ -125,18 +125,18 @@ impl RoutingTableBuilder {
                 tool = tool.name,
                 "held back: its definition is not approved"
             );
-            let route = ToolRoute { route, headers: None, transform: Some(refusing) };
+            let route = ToolRoute { route, headers: None, rewrite: Some(refusing) };
             self.tool_routes.insert(name, route);
             return;
         }
-        let transform = view.tool_transforms.and_then(|transforms| transforms.get(&tool.name)).cloned();
-        let definition = match &transform {
-            Some(transform) => transform.definition(&tool.value),
+        let rewrite = view.tool_transforms.and_then(|transforms| transforms.get(&tool.name));
+        let definition = match &rewrite {
+            Some(rewrite) => rewrite.definition(&tool.value),
             None => tool.value.clone(),
         };
         let headers =
             ParamHeaders::from_schema(&definition.input_schema).ok().filter(|headers| !headers.is_empty());
-        let route = ToolRoute { route, headers: headers.map(Arc::new), transform };
+        let route = ToolRoute { route, headers: headers.map(Arc::new), rewrite };
         self.tool_routes.insert(name.clone(), route);
         let value = Tool { name, ..definition };
         self.tools.push(ListEntry { value, source: tool.source.clone() });

@@ -14,7 +14,7 @@ use loggia::wire::header::ParamHeaders;
 use loggia::wire::uri::scheme;
 use loggia::wire::uri_template::UriTemplate;
 
-use crate::tool_transform::ToolTransform;
+use crate::tool_transform::ToolRewrite;
 use crate::uris::{qualify, split_qualified};
 
 /// The route of a name.
@@ -42,7 +42,7 @@ pub(crate) struct UriRoute<'u> {
 pub(crate) struct ToolRoute {
     pub(crate) route: Route,
     pub(crate) headers: Option<Arc<ParamHeaders>>,
-    pub(crate) transform: Option<Arc<dyn ToolTransform>>,
+    pub(crate) rewrite: Option<ToolRewrite>,
 }
 
 /// The route of a resource template.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use loggia::model::{JsonObject, Tool};
 
-use crate::tool_transform::ToolTransform;
+use crate::tool_transform::{ToolRewrite, ToolTransform};
 
 /// Decides which tools of one connector are served.
 pub trait ToolReview: Send + Sync + 'static {
@@ -36,10 +36,10 @@ impl ToolTransform for WithheldTool {
     }
 }
 
-/// Returns the transform of a tool that `review` holds back; `None` for a tool that is served.
-pub(crate) fn withheld(review: &Arc<dyn ToolReview>, tool: &Tool) -> Option<Arc<dyn ToolTransform>> {
+/// Returns the rewriting of a tool that `review` holds back; `None` for a tool that is served.
+pub(crate) fn withheld(review: &Arc<dyn ToolReview>, tool: &Tool) -> Option<ToolRewrite> {
     let reason = review.refusal(tool)?;
-    Some(Arc::new(WithheldTool(reason)))
+    Some(ToolRewrite { transform: Arc::new(WithheldTool(reason)), limit: None })
 }
 
 /// Returns the problem that `review` has with `tools`, if it holds any of them back.

@@ -12,6 +12,8 @@ use std::sync::Arc;
 use loggia::model::{CallToolResult, JsonObject, Tool};
 use loggia::service::BoxFuture;
 
+use crate::result_limit::ResultLimit;
+
 /// Rewrites one tool of a connector.
 pub trait ToolTransform: Send + Sync + 'static {
     /// Returns the definition that clients see, from the connector's own. Its name is not used: names have
@@ -47,23 +49,66 @@ pub trait ToolTransform: Send + Sync + 'static {
     }
 }
 
-/// The transforms of the tools of one connector, by the connector's own names.
-#[derive(Clone, Default)]
-pub(crate) struct ToolTransformMap(BTreeMap<String, Arc<dyn ToolTransform>>);
+/// The rewriting of one tool: its transform, and the bound of its results.
+#[derive(Clone)]
+pub(crate) struct ToolRewrite {
+    pub(crate) transform: Arc<dyn ToolTransform>,
+    pub(crate) limit: Option<ResultLimit>,
+}
+
+/// The rewriting of the tools of one connector: the transforms, by the connector's own names, and the bound of all results.
+#[derive(Clone)]
+pub(crate) struct ToolTransformMap {
+    transforms: BTreeMap<String, Arc<dyn ToolTransform>>,
+    limit: Option<ResultLimit>,
+    /// The transform of tools that have none, if results are bounded.
+    identity: Arc<dyn ToolTransform>,
+}
+
+/// The transform that changes nothing.
+struct IdentityTransform;
+
+impl ToolTransform for IdentityTransform {}
+
+impl Default for ToolTransformMap {
+    fn default() -> ToolTransformMap {
+        ToolTransformMap { transforms: BTreeMap::new(), limit: None, identity: Arc::new(IdentityTransform) }
+    }
+}
+
+impl ToolRewrite {
+    /// Returns the definition that clients see. A result that is cut has no structured content.
+    pub(crate) fn definition(&self, tool: &Tool) -> Tool {
+        let definition = self.transform.definition(tool);
+        match self.limit {
+            Some(_) => Tool { output_schema: None, ..definition },
+            None => definition,
+        }
+    }
+}
 
 impl ToolTransformMap {
     /// Sets the transform of a tool.
     pub(crate) fn insert(&mut self, name: String, transform: Arc<dyn ToolTransform>) {
-        self.0.insert(name, transform);
+        self.transforms.insert(name, transform);
     }
 
-    /// Returns the transform of a tool.
-    pub(crate) fn get(&self, name: &str) -> Option<&Arc<dyn ToolTransform>> {
-        self.0.get(name)
+    /// Sets the bound of all results.
+    pub(crate) fn set_limit(&mut self, limit: Option<ResultLimit>) {
+        self.limit = limit;
+    }
+
+    /// Returns the rewriting of a tool; `None` for a tool that is relayed as bytes.
+    pub(crate) fn get(&self, name: &str) -> Option<ToolRewrite> {
+        let transform = match self.transforms.get(name) {
+            Some(transform) => transform,
+            None => self.limit.map(|_| &self.identity)?,
+        };
+        Some(ToolRewrite { transform: transform.clone(), limit: self.limit })
     }
 
     /// Returns the definition that clients see; `None` if the tool is not rewritten.
     pub(crate) fn definition(&self, tool: &Tool) -> Option<Tool> {
-        self.get(&tool.name).map(|transform| transform.definition(tool))
+        self.get(&tool.name).map(|rewrite| rewrite.definition(tool))
     }
 }

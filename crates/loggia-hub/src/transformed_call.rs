@@ -16,13 +16,15 @@ use crate::connector_handle::ConnectorHandle;
 use crate::dispatcher::Dispatcher;
 use crate::refusal::{Refusal, UnsentRequest};
 use crate::request_params::invalid_params;
-use crate::tool_transform::ToolTransform;
+use crate::result_limit::{ResultLimit, caller_key};
+use crate::tool_transform::{ToolRewrite, ToolTransform};
 
 /// One call of a tool that has a transform.
 pub(crate) struct TransformedCall<'a> {
     dispatcher: &'a Dispatcher,
     handle: &'a ConnectorHandle,
     transform: Arc<dyn ToolTransform>,
+    limit: Option<ResultLimit>,
     /// The name that clients see.
     listed: &'a str,
 }
@@ -32,15 +34,17 @@ impl<'a> TransformedCall<'a> {
     pub(crate) fn new(
         dispatcher: &'a Dispatcher,
         handle: &'a ConnectorHandle,
-        transform: Arc<dyn ToolTransform>,
+        rewrite: ToolRewrite,
         listed: &'a str,
     ) -> TransformedCall<'a> {
-        TransformedCall { dispatcher, handle, transform, listed }
+        let ToolRewrite { transform, limit } = rewrite;
+        TransformedCall { dispatcher, handle, transform, limit, listed }
     }
 
     /// Runs the call. The name in `request` must be the connector's own.
     pub(crate) async fn run(&self, request: Request, exchange: Exchange) -> Result<Reply, Refusal> {
         let given = request.params.clone();
+        let caller = self.limit.map(|_| caller_key(request.principal.as_deref())).unwrap_or_default();
         let request = match self.transform.needs_confirmation() {
             true => match self.confirmed(request, &exchange) {
                 Ok(request) => request,
@@ -56,13 +60,13 @@ impl<'a> TransformedCall<'a> {
             false => request,
         };
         match self.dispatcher.send(self.handle, request, exchange).await {
-            Ok(reply) if self.transform.changes_result() => Ok(self.shaped(reply).await),
+            Ok(reply) => Ok(self.rewritten_result(reply, &caller).await),
             Err(Refusal::Unsent(unsent)) => {
                 let UnsentRequest { request, exchange, why } = *unsent;
                 let request = Request { params: given, ..request };
                 Err(Refusal::Unsent(Box::new(UnsentRequest { request, exchange, why })))
             }
-            outcome => outcome,
+            Err(refusal) => Err(refusal),
         }
     }
 
@@ -83,22 +87,42 @@ impl<'a> TransformedCall<'a> {
         }))
     }
 
-    /// Rewrites a result. Questions and errors are not changed.
-    async fn shaped(&self, reply: Reply) -> Reply {
+    /// Rewrites a result, and bounds it. Questions are not changed, and neither are errors of the protocol.
+    async fn rewritten_result(&self, reply: Reply, caller: &str) -> Reply {
+        let is_shaped = self.transform.changes_result();
         match reply {
-            Reply::Raw(relayed) => match relayed.decode(&Method::CallTool) {
-                Ok(ServerResult::CallTool(result)) if result.is_error != Some(true) => {
-                    let shaped = ServerResult::from(self.transform.result(result).await);
-                    let raw = codec::encode_result(shaped, relayed.version(), None);
-                    Reply::Raw(relayed.with_raw(raw))
+            // The parts of a result are not longer than its text.
+            Reply::Raw(relayed) if is_shaped || self.may_exceed(relayed.raw().as_bytes().len()) => {
+                match relayed.decode(&Method::CallTool) {
+                    Ok(ServerResult::CallTool(result)) => {
+                        let rewritten = ServerResult::from(self.rewritten_call_result(result, caller).await);
+                        let raw = codec::encode_result(rewritten, relayed.version(), None);
+                        Reply::Raw(relayed.with_raw(raw))
+                    }
+                    // The edge reports a result that cannot be read.
+                    _ => Reply::Raw(relayed),
                 }
-                // The edge reports a result that cannot be read.
-                _ => Reply::Raw(relayed),
-            },
-            Reply::Result(ServerResult::CallTool(result)) if result.is_error != Some(true) => {
-                Reply::from(ServerResult::from(self.transform.result(result).await))
+            }
+            Reply::Result(ServerResult::CallTool(result)) if is_shaped || self.limit.is_some() => {
+                Reply::from(ServerResult::from(self.rewritten_call_result(result, caller).await))
             }
             other => other,
+        }
+    }
+
+    fn may_exceed(&self, bytes: usize) -> bool {
+        self.limit.is_some_and(|limit| bytes > limit.text.min(limit.binary))
+    }
+
+    /// Shapes a result that is no error, and bounds any.
+    async fn rewritten_call_result(&self, result: CallToolResult, caller: &str) -> CallToolResult {
+        let result = match self.transform.changes_result() && result.is_error != Some(true) {
+            true => self.transform.result(result).await,
+            false => result,
+        };
+        match self.limit {
+            Some(limit) => self.dispatcher.results().cut(result, limit, caller, self.listed).await,
+            None => result,
         }
     }
 }

@@ -1,12 +1,16 @@
 //! The parts of a hub that all its upstreams share: bounds, shares, the number of starts, and the memory.
 
+use std::sync::Arc;
+
 use loggia::client::EraMemory;
 use loggia::model::Implementation;
+use loggia_store::MemoryResults;
 use tokio::sync::Notify;
 
 use crate::limits::HubLimits;
 use crate::memory::HubMemory;
 use crate::pace::StartPace;
+use crate::result_limit::LinkedResults;
 use crate::shares::HubShares;
 use crate::suspended_address::ReplicaId;
 
@@ -23,6 +27,8 @@ pub(crate) struct UpstreamContext {
     /// Notified when the memory has to be written.
     pub(crate) memory_changed: Notify,
     pub(crate) replica: ReplicaId,
+    /// The results that were too long for their clients.
+    pub(crate) results: LinkedResults,
 }
 
 impl UpstreamContext {
@@ -39,11 +45,12 @@ impl UpstreamContext {
             shares: HubShares::new(&limits),
             pace: StartPace::new(limits.starts, limits.start_turn),
             identity,
-            limits,
             eras,
             memory,
             memory_changed: Notify::new(),
+            results: LinkedResults::new(Arc::new(MemoryResults::new(limits.stored_results))),
             replica,
+            limits,
         }
     }
 }

@@ -30,6 +30,7 @@ mod envelope;
 mod error;
 mod master;
 mod namespace;
+mod results;
 mod vault;
 
 pub use added_connectors::{AddedConnector, AddedConnectors};
@@ -38,4 +39,5 @@ pub use encrypted_records::CredentialKind;
 pub use error::StoreError;
 pub use master::{KeyTool, MasterKeys};
 pub use namespace::Namespace;
+pub use results::{KeptResult, MemoryResults, ResultStore, ResultStoreLimits};
 pub use vault::{SavedLogin, Vault, VaultEntry};

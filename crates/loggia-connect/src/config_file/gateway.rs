@@ -59,4 +59,10 @@ pub struct GatewayLimits {
     pub sign_in_timeout: Option<Duration>,
     /// The bytes of results that clients have not taken yet.
     pub result_bytes: Option<usize>,
+    /// The bytes of results that were too long for their clients, and are kept to be read in parts.
+    pub stored_result_bytes: Option<usize>,
+    /// The bytes of such results of one caller.
+    pub stored_result_caller_bytes: Option<usize>,
+    /// The time for which such a result is kept.
+    pub stored_result_ttl: Option<Duration>,
 }

@@ -87,6 +87,9 @@ const GATEWAY_BOUNDS: &[(&str, GatewayBound)] = &[
     ("user_connection_idle", GatewayBound::Time(|l| &mut l.user_connection_idle)),
     ("sign_in_timeout", GatewayBound::Time(|l| &mut l.sign_in_timeout)),
     ("result_bytes", GatewayBound::Bytes(|l| &mut l.result_bytes)),
+    ("stored_result_bytes", GatewayBound::Bytes(|l| &mut l.stored_result_bytes)),
+    ("stored_result_caller_bytes", GatewayBound::Bytes(|l| &mut l.stored_result_caller_bytes)),
+    ("stored_result_ttl", GatewayBound::Time(|l| &mut l.stored_result_ttl)),
 ];
 
 /// The names of the bounds.

@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use loggia::client::{Client, InputPolicy, RequestOptions};
-use loggia::model::{CallToolResult, ClientCapabilities, ElicitationCapability, JsonObject, Tool};
+use loggia::model::{
+    CallToolResult, ClientCapabilities, ContentBlock, ElicitationCapability, JsonObject, ResourceBody, Tool,
+};
 use loggia::service::BoxFuture;
 use loggia::wire::{Method, RawJson, Version};
-use loggia_hub::{Connector, Hub, ToolReview, ToolTransform};
+use loggia_hub::{Connector, Hub, ResultLimit, ToolReview, ToolTransform};
 use serde_json::{Value, json};
 
 use crate::fixture::{ERAS, Upstream, builder, client, connect, connector, hub, pairs, text};
@@ -85,6 +87,42 @@ async fn a_tool_with_a_transform_is_rewritten_and_others_are_not() {
             3,
             "{down} {version}: wrong arguments are not sent"
         );
+    }
+}
+
+/// A bound applies to each tool of its connector, after the transform, and to no tool of another connector.
+#[tokio::test]
+async fn results_beyond_the_bound_of_a_connector_are_linked() {
+    for (down, version) in pairs() {
+        let upstream = Upstream::new();
+        let limit = ResultLimit { text: 20, binary: 20 };
+        let bounded = polite(&upstream, version).result_limit(Some(limit));
+        let other = connector("other", &upstream, version);
+        let client = client(&hub(vec![bounded, other]).await, down).await;
+        let long = "x".repeat(100);
+        // Each case: a tool, its arguments, the begin of the text, and the whole result where it is linked.
+        let said = format!("please {long}!");
+        for (tool, arguments, begin, linked) in [
+            ("up_say", json!({ "say": long }), &said[..20], Some(&said)),
+            ("up_say", json!({ "say": "hi" }), "please hi!", None),
+            ("up_fail", json!({}), "it broke", None),
+            ("other_echo", json!({ "text": long }), &long, None),
+        ] {
+            let result = client.call_tool(tool, arguments).await.expect("a result");
+            assert!(text(&result).starts_with(begin), "{down} {version} {tool}: {result:?}");
+            let uri = result.content.iter().find_map(|block| match block {
+                ContentBlock::ResourceLink(link) => Some(link.uri.clone()),
+                _ => None,
+            });
+            // Older revisions have no links: the text names the resource.
+            let words = text(&result).split([' ', '?']);
+            let named = words.map(str::to_owned).find(|word| word.starts_with("loggia://"));
+            assert_eq!(named.is_some(), linked.is_some(), "{down} {version} {tool}: {result:?}");
+            assert!(uri.is_none() || uri == named, "{down} {version} {tool}");
+            let (Some(uri), Some(linked)) = (named, linked) else { continue };
+            let read = client.read_resource(uri).await.expect("the whole result");
+            assert_eq!(read.contents[0].body, ResourceBody::Text(linked.clone()), "{down} {version}");
+        }
     }
 }
 

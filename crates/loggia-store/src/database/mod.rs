@@ -152,6 +152,7 @@ trait Backend: Send + Sync {
 }
 
 /// Returns the error for a database whose tables are of another program. `place` names it, and `tables` are some of them.
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 fn foreign(place: &str, tables: &[String]) -> StoreError {
     StoreError::Configuration(format!(
         "{place} has tables of another program ({}) and none of Loggia's, so it is not changed: name an empty database, or in \
