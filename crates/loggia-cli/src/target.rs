@@ -6,6 +6,7 @@ use std::sync::Arc;
 use loggia::client::{Child, Client, ClientBuilder, Negotiation};
 use loggia::model::Implementation;
 use loggia_connect::builtin::files::FilesOptions;
+use loggia_connect::manifest::ManifestDirectory;
 use loggia_gateway::{
     ConnectorContext, ConnectorDatabase, Credentials, GatewayConfig, VaultLocation, header,
 };
@@ -14,6 +15,7 @@ use crate::args::{ConnectArgs, EraArg, GlobalClientArgs};
 use crate::ask::Asking;
 use crate::exit::{Code, Failure, Outcome};
 use crate::progress::Screen;
+use crate::text::one_line;
 
 /// A server to talk to.
 #[derive(Debug, PartialEq, Eq)]
@@ -42,10 +44,18 @@ pub(crate) fn split<'a>(words: &'a [String], server: &'a [String]) -> Outcome<(T
 /// Reads the configuration file that the line or its absence names ([`crate::args::Args::read`]); without one, the built-in
 /// connector serves this folder, read-only. A file that is there is read or refused, never passed over.
 pub(crate) fn read_config(file: Option<&Path>, credentials: &Credentials) -> Outcome<GatewayConfig> {
-    Ok(match file {
+    let config = match file {
         Some(file) => GatewayConfig::read(file, credentials.redactor())?,
         None => GatewayConfig::of_folder(".".into(), FilesOptions::default()),
-    })
+    };
+    Ok(config.with_manifests_of(credentials))
+}
+
+/// Reads the directory of connectors, with the manifests of the folders that the configuration names.
+pub(crate) fn read_directory(file: Option<&Path>, credentials: &Credentials) -> Outcome<ManifestDirectory> {
+    let directory = read_config(file, credentials)?.manifests().directory();
+    directory.notices().iter().for_each(|notice| crate::out::note(one_line(&notice.to_string())));
+    Ok(directory)
 }
 
 /// Reads the configuration as `loggia up` serves it: with the connectors that were added.

@@ -28,6 +28,7 @@ mod check;
 mod config_field;
 mod directory;
 mod draft;
+mod folders;
 mod format;
 mod limits;
 mod mcpb;
@@ -61,8 +62,10 @@ pub use backend::{
 pub use config_field::{ConfigChoice, ConfigField, ConfigFieldType};
 pub use directory::{DirectoryNotice, ManifestDirectory, ManifestEntry, ManifestOrigin, embedded};
 pub use draft::{ImportedManifest, ManifestImportError};
+pub use folders::{DuplicateManifest, ManifestFolders, read_manifest};
 pub use limits::{BackendLimits, RequestRate};
 pub use mcpb::{export_bundle_manifest, import_bundle_manifest};
+pub use network::HostAllowlist;
 pub(crate) use resolve::resolved_url;
 pub use resolve::{BackendValueError, BundleProgram, ResolvedBackend};
 pub use schema::schema;

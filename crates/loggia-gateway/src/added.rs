@@ -54,6 +54,11 @@ impl ConnectorDatabase {
         Ok(ConnectorDatabase { place, is_of_environment })
     }
 
+    /// Returns whether other machines may use the database too.
+    pub(crate) fn is_shared(&self) -> bool {
+        matches!(self.place, DatabasePlace::Url(_))
+    }
+
     /// Returns the added connectors, in the order in which they were added.
     ///
     /// # Errors

@@ -90,8 +90,8 @@ impl GatewayBuilder {
         self
     }
 
-    /// Watches the configuration file and applies its changes while the gateway runs, or does not. Default: it does, if the
-    /// configuration was read from a file ([`GatewayConfig::read`]). Changes of `[server]` take effect at the next start.
+    /// Watches the configuration file and the manifest files of connectors, and applies their changes while the gateway runs,
+    /// or does not. Default: it does; the configuration only if it was read from a file ([`GatewayConfig::read`]). Changes of `[server]` take effect at the next start.
     pub fn watch_config(mut self, watches: bool) -> GatewayBuilder {
         self.options.watches_config = watches;
         self
@@ -112,13 +112,24 @@ impl GatewayBuilder {
     pub async fn build(self) -> Result<Gateway> {
         let GatewayBuilder { config, options } = self;
         let credentials = options.context.credentials();
-        let mut sources = ConfigSources::new(config, options.watches_config);
+        let mut sources = ConfigSources::new(config, credentials.clone(), options.watches_config);
+        let mut is_shared = false;
         if options.serves_added {
             let database = ConnectorDatabase::of(&options.vault, credentials, sources.base().file())?;
-            sources = sources.with_added(database).await?.with_accounts(credentials.clone()).await?;
+            is_shared = database.is_shared();
+            sources = sources.with_added(database).await?.with_accounts().await?;
         }
         let config = sources.config(credentials.redactor())?;
         config.check()?;
+        sources.watch_manifests(&config);
+        let missing = if is_shared { config.without_account(credentials).await? } else { Vec::new() };
+        if !missing.is_empty() {
+            tracing::warn!(
+                connectors = missing.join(", "),
+                "added connectors are in a shared database, and their credentials are on the machine where they were added; \
+                 `loggia accounts add CONNECTOR` saves one on this machine too"
+            );
+        }
         Ok(Gateway::new(config, sources, options))
     }
 }

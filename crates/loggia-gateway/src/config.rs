@@ -7,6 +7,7 @@ use std::sync::Arc;
 use loggia::client::{Client, ClientBuilder};
 use loggia_connect::builtin::files::FilesOptions;
 use loggia_connect::config_file::{self, Backend, ConfigFile, ServerSection};
+use loggia_connect::manifest::ManifestFolders;
 use loggia_connect::redact::Redactor;
 use loggia_hub::{Connector, Opened};
 use loggia_store::AddedConnector;
@@ -15,9 +16,12 @@ use crate::account_watch::AccountDigests;
 use crate::builtin::{self, open_folder};
 use crate::connection::ConnectorContext;
 use crate::connector::{FOLDER, PersonalConnector, connector, environment, folder, open, resolved};
+use crate::credentials::Credentials;
 use crate::error::{GatewayError, Result};
 use crate::file_watch::FileStamp;
-use crate::manifest_connector::{ManifestConnector, ManifestSignIn};
+use crate::manifest_connector::{
+    ManifestConnector, ManifestPlaces, ManifestSignIn, manifest_files, read_manifest,
+};
 
 /// The configuration of a gateway.
 #[derive(Clone)]
@@ -27,6 +31,8 @@ pub struct GatewayConfig {
     /// The settings of the endpoint.
     pub(crate) server: ServerSection,
     connectors: Connectors,
+    /// The folders with manifests.
+    manifests: ManifestFolders,
     /// The state of the file when it was read; `None` where its text came from the program.
     stamp: Option<FileStamp>,
     /// Digests of the accounts that are saved for connectors.
@@ -66,16 +72,18 @@ impl GatewayConfig {
 
     fn of_file(config: ConfigFile, file: &Path, redactor: &Redactor) -> GatewayConfig {
         config.redact(redactor, &environment);
-        let ConfigFile { server, connectors, base, .. } = config;
+        let ConfigFile { server, connectors, manifests, base, .. } = config;
         let all = connectors.into_iter().filter(|connector| connector.enabled).collect();
         // Commands run in the folder of the file; a bare file name is in the current folder.
         let base = if base.as_os_str().is_empty() { PathBuf::from(".") } else { base };
         let base = std::path::absolute(&base).unwrap_or(base);
+        let manifests = manifests.iter().map(|folder| base.join(folder)).collect();
         let connectors = Connectors::File { base, all };
         GatewayConfig {
             file: Some(file.to_owned()),
             server,
             connectors,
+            manifests: ManifestFolders::new(manifests),
             stamp: None,
             account_digests: AccountDigests::new(),
         }
@@ -88,9 +96,71 @@ impl GatewayConfig {
             file: None,
             server: ServerSection::default(),
             connectors: Connectors::Folder { root, options },
+            manifests: ManifestFolders::default(),
             stamp: None,
             account_digests: AccountDigests::new(),
         }
+    }
+
+    /// Also finds manifests in the data folder of the user (`connectors/`), which need not exist.
+    pub fn with_manifests_of(mut self, credentials: &Credentials) -> GatewayConfig {
+        if let Some(folder) = credentials.manifest_folder() {
+            self.manifests = self.manifests.with_usual(folder.to_owned());
+        }
+        self
+    }
+
+    /// Returns the folders with manifests.
+    pub fn manifests(&self) -> &ManifestFolders {
+        &self.manifests
+    }
+
+    /// Returns the connectors with a manifest whose credential is to be saved on this machine, and is not.
+    pub(crate) async fn without_account(&self, credentials: &Credentials) -> Result<Vec<&str>> {
+        let Connectors::File { base, all } = &self.connectors else { return Ok(Vec::new()) };
+        let mut names = Vec::new();
+        for connector in all {
+            let Ok(Backend::Manifest(used)) = resolved(connector) else { continue };
+            let read = ManifestConnector::read(base, &self.manifests, &connector.name, used);
+            if read.is_ok_and(|manifest| manifest.needs_account())
+                && credentials.accounts(Some(&connector.name)).await?.is_empty()
+            {
+                names.push(connector.name.as_str());
+            }
+        }
+        Ok(names)
+    }
+
+    /// Returns the files that the manifests of its connectors may be in, each once, whether they exist or not.
+    pub(crate) fn manifest_files(&self) -> Vec<PathBuf> {
+        let Connectors::File { base, all } = &self.connectors else { return Vec::new() };
+        let files = all.iter().filter_map(|one| match &one.backend {
+            Backend::Manifest(used) => Some(manifest_files(base, &self.manifests, &used.manifest)),
+            _ => None,
+        });
+        let mut files: Vec<PathBuf> = files.flatten().collect();
+        files.sort();
+        files.dedup();
+        files
+    }
+
+    /// Checks the manifests that may be in these files.
+    ///
+    /// # Errors
+    ///
+    /// [`GatewayError::Configuration`] if one of them cannot be read, or is wrong.
+    pub(crate) fn check_manifests(&self, files: &[PathBuf]) -> Result<()> {
+        let Connectors::File { base, all } = &self.connectors else { return Ok(()) };
+        for connector in all {
+            let Backend::Manifest(used) = &connector.backend else { continue };
+            let own = manifest_files(base, &self.manifests, &used.manifest);
+            if own.iter().any(|file| files.contains(file)) {
+                read_manifest(base, &self.manifests, &used.manifest).map_err(|reason| {
+                    GatewayError::Configuration(format!("{:?}: {reason}", connector.name))
+                })?;
+            }
+        }
+        Ok(())
     }
 
     /// Opens connections again whose accounts have another digest.
@@ -178,7 +248,7 @@ impl GatewayConfig {
                 .iter()
                 .map(|one| {
                     connector(
-                        base.clone(),
+                        ManifestPlaces { base: base.clone(), folders: self.manifests.clone() },
                         one.clone(),
                         context.clone(),
                         key,
@@ -218,7 +288,8 @@ impl GatewayConfig {
                     match resolved(connector).ok()? {
                         Backend::Builtin(builtin) => Some(base.join(builtin::folder(&builtin)?)),
                         Backend::Manifest(used) => {
-                            let manifest = ManifestConnector::read(base, &connector.name, used).ok()?;
+                            let manifest =
+                                ManifestConnector::read(base, &self.manifests, &connector.name, used).ok()?;
                             Some(base.join(manifest.folder()?))
                         }
                         _ => None,
@@ -244,7 +315,7 @@ impl GatewayConfig {
                 Some(connector) => match resolved(connector)? {
                     Backend::Remote(remote) => Some(remote.url.expose().to_owned()),
                     Backend::Manifest(used) => {
-                        ManifestConnector::read(base, &connector.name, used)?.remote_url()?
+                        ManifestConnector::read(base, &self.manifests, &connector.name, used)?.remote_url()?
                     }
                     Backend::Stdio(_) | Backend::OpenApi(_) | Backend::Builtin(_) => None,
                 },
@@ -260,7 +331,7 @@ impl GatewayConfig {
         let Connectors::File { base, all } = &self.connectors else { return None };
         let connector = find(all, name)?;
         let Ok(Backend::Manifest(used)) = resolved(connector) else { return None };
-        ManifestConnector::read(base, &connector.name, used).ok()?.sign_in()
+        ManifestConnector::read(base, &self.manifests, &connector.name, used).ok()?.sign_in()
     }
 
     /// Returns the issuer that a remote connector names, or the manifest of a connector.
@@ -287,7 +358,8 @@ impl GatewayConfig {
             }
             Connectors::File { base, all } => {
                 let connector = find(all, name)?;
-                match open(base, connector, client.clone(), context).await {
+                let places = ManifestPlaces { base: base.clone(), folders: self.manifests.clone() };
+                match open(&places, connector, client.clone(), context).await {
                     Ok(opened) => Ok(opened),
                     Err(error) => return Some(Err(error)),
                 }

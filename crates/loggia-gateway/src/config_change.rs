@@ -14,6 +14,8 @@ pub enum ConfigSource {
     Added,
     /// The accounts whose credentials are saved.
     Accounts,
+    /// Manifest files of connectors.
+    Manifests(Vec<PathBuf>),
 }
 
 impl fmt::Display for ConfigSource {
@@ -21,6 +23,10 @@ impl fmt::Display for ConfigSource {
         match self {
             ConfigSource::File(file) => file.display().fmt(f),
             ConfigSource::Accounts => f.write_str("the saved accounts"),
+            ConfigSource::Manifests(files) => {
+                let files: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+                f.write_str(&files.join(" and "))
+            }
             ConfigSource::Added => f.write_str("the list of added connectors"),
         }
     }

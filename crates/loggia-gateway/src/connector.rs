@@ -15,7 +15,7 @@ use loggia_hub::{Connector, Opened};
 
 use crate::builtin::open_folder;
 use crate::connection::{ConnectorContext, open_backend};
-use crate::manifest_connector::{ManifestConnector, ReadManifest};
+use crate::manifest_connector::{ManifestConnector, ManifestPlaces, ReadManifest};
 
 /// The name of the connector of a configuration without a file.
 pub(crate) const FOLDER: &str = "files";
@@ -66,10 +66,10 @@ pub(crate) fn folder(root: PathBuf, options: FilesOptions) -> Connector {
     Connector::new(FOLDER, source).kind("builtin").revision(FOLDER)
 }
 
-/// Makes the connector that an entry of the configuration describes; relative paths start in `base`. `key` is the key of
+/// Makes the connector that an entry of the configuration describes; relative paths start in the folder of `places`. `key` is the key of
 /// its revision, and `accounts` a digest of its saved accounts.
 pub(crate) fn connector(
-    base: PathBuf,
+    places: ManifestPlaces,
     from: config_file::Connector,
     context: ConnectorContext,
     key: &str,
@@ -91,7 +91,7 @@ pub(crate) fn connector(
         Backend::Stdio(stdio) => stdio.start_timeout,
         Backend::Remote(_) | Backend::OpenApi(_) | Backend::Manifest(_) | Backend::Builtin(_) => None,
     };
-    let manifest = manifest(&base, &from);
+    let manifest = manifest(&places, &from);
     let described = manifest.clone().map(|manifest| (manifest, tools.clone()));
     let (fingerprint, revision) = match &manifest {
         None => (fingerprint, revision),
@@ -105,7 +105,7 @@ pub(crate) fn connector(
     let redactor = context.credentials().redactor().clone();
     let filters = context.filters().clone();
     let source = move |client: ClientBuilder| -> BoxFuture<'static, loggia::Result<Opened>> {
-        let (base, from, manifest) = (base.clone(), from.clone(), manifest.clone());
+        let (base, from, manifest) = (places.base.clone(), from.clone(), manifest.clone());
         let context = context.clone();
         Box::pin(async move { open_with(&base, &from, manifest, client, &context).await })
     };
@@ -129,10 +129,12 @@ pub(crate) fn connector(
 }
 
 /// Reads the manifest of an entry of the configuration; `None` if it has no manifest.
-fn manifest(base: &Path, from: &config_file::Connector) -> Option<ReadManifest> {
+fn manifest(places: &ManifestPlaces, from: &config_file::Connector) -> Option<ReadManifest> {
     let Backend::Manifest(_) = &from.backend else { return None };
     let read = match resolved(from) {
-        Ok(Backend::Manifest(used)) => ManifestConnector::read(base, &from.name, used).map(Arc::new),
+        Ok(Backend::Manifest(used)) => {
+            ManifestConnector::read(&places.base, &places.folders, &from.name, used).map(Arc::new)
+        }
         Ok(_) => return None,
         Err(error) => Err(error),
     };
@@ -144,12 +146,12 @@ fn manifest(base: &Path, from: &config_file::Connector) -> Option<ReadManifest> 
 
 /// Opens a connection to the connector of an entry of the configuration.
 pub(crate) async fn open(
-    base: &Path,
+    places: &ManifestPlaces,
     from: &config_file::Connector,
     client: ClientBuilder,
     context: &ConnectorContext,
 ) -> loggia::Result<Opened> {
-    Box::pin(open_with(base, from, manifest(base, from), client, context)).await
+    Box::pin(open_with(&places.base, from, manifest(places, from), client, context)).await
 }
 
 async fn open_with(

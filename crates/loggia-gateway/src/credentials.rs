@@ -23,10 +23,15 @@ const RECORDS: &str = "credential/";
 /// The prefix of the names of token sources in the store.
 const SOURCES: &str = "way/";
 
+/// The name of the folder with manifests of the user.
+const MANIFESTS: &str = "connectors";
+
 /// The credentials of the user who runs the program.
 #[derive(Debug, Clone)]
 pub struct Credentials {
     folder: Option<PathBuf>,
+    /// The folder with manifests of the user.
+    manifests: Option<PathBuf>,
     networks: Vec<IpNetwork>,
     redactor: Redactor,
 }
@@ -37,13 +42,22 @@ impl Credentials {
     ///
     /// `redactor` removes secrets from texts that are shown.
     pub fn new(folder: Option<PathBuf>, networks: Vec<IpNetwork>, redactor: Redactor) -> Credentials {
-        let usual = || dirs::data_local_dir().map(|data| data.join("loggia").join("credentials"));
-        Credentials { folder: folder.or_else(usual), networks, redactor }
+        let usual = || dirs::data_local_dir().map(|data| data.join("loggia"));
+        let manifests = folder.clone().or_else(usual).map(|data| data.join(MANIFESTS));
+        let folder = folder.or_else(|| usual().map(|data| data.join("credentials")));
+        Credentials { folder, manifests, networks, redactor }
     }
 
     /// Returns the same without any credentials.
     pub fn without_any(&self) -> Credentials {
-        Credentials { folder: None, networks: Vec::new(), redactor: self.redactor.clone() }
+        let (manifests, redactor) = (self.manifests.clone(), self.redactor.clone());
+        Credentials { folder: None, manifests, networks: Vec::new(), redactor }
+    }
+
+    /// Returns the folder `connectors/` with manifests of the user: in the data folder, or in the folder that was given for
+    /// credentials. It need not exist.
+    pub fn manifest_folder(&self) -> Option<&Path> {
+        self.manifests.as_deref()
     }
 
     /// Returns the redactor, which removes secrets from texts that are shown.

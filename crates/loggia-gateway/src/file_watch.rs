@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 /// The time between two looks.
-const INTERVAL: Duration = Duration::from_millis(500);
+pub(crate) const INTERVAL: Duration = Duration::from_millis(500);
 
 /// The state of a file as its metadata shows it; `None` where there is no file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

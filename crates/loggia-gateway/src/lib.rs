@@ -50,6 +50,7 @@ pub mod log;
 mod manifest_connector;
 mod manifest_draft;
 mod manifest_tools;
+mod manifest_watch;
 mod observer;
 mod options;
 mod port_holder;

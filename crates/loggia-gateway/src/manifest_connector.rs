@@ -3,7 +3,7 @@
 //! Invariant: the manifest is read when the connector is made, so that its kind, its tools and its revision are of one text.
 //! An error names the value that is missing and never quotes one.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,10 +14,9 @@ use loggia_auth::scope::Scopes;
 use loggia_connect::config_file::{Backend, ConfigValue, ManifestUse, ToolFilter};
 use loggia_connect::direct::{AccountApis, ManifestApi};
 use loggia_connect::filter::FilterRunner;
-use loggia_connect::import::bounded_text;
 use loggia_connect::manifest::{
-    BackendAuth, ConnectorManifest, ConnectorValues, ManifestBackend, ManifestBackendKind, ManifestTransport,
-    ResolvedBackend, embedded,
+    BackendAuth, ConnectorManifest, ConnectorValues, ManifestBackend, ManifestBackendKind, ManifestFolders,
+    ManifestTransport, ResolvedBackend, read_manifest as manifest_text,
 };
 use loggia_connect::secret::Secret;
 use loggia_hub::{Connector, Opened};
@@ -27,6 +26,13 @@ use crate::api::RestrictedSender;
 use crate::builtin;
 use crate::connection::{ConnectorContext, open_backend};
 use crate::manifest_tools::ManifestTools;
+
+/// The places of a configuration: the folder in which relative paths begin, and the folders with manifests.
+#[derive(Debug, Clone)]
+pub(crate) struct ManifestPlaces {
+    pub(crate) base: PathBuf,
+    pub(crate) folders: ManifestFolders,
+}
 
 /// A connector that a manifest describes.
 pub(crate) struct ManifestConnector {
@@ -52,17 +58,19 @@ pub struct ManifestSignIn {
 pub(crate) type ReadManifest = Result<Arc<ManifestConnector>, String>;
 
 impl ManifestConnector {
-    /// Finds and reads the manifest; a relative path starts in `base`.
+    /// Finds and reads the manifest: a file, where a relative path starts in `base`, or the manifest of this name.
     ///
     /// # Errors
     ///
     /// [`Error::Configuration`] if there is no such manifest, or it is wrong.
     pub(crate) fn read(
         base: &Path,
+        folders: &ManifestFolders,
         name: &str,
         used: ManifestUse<Secret>,
     ) -> loggia::Result<ManifestConnector> {
-        let (manifest, digest) = find(base, &used.manifest).map_err(Error::Configuration)?;
+        let (manifest, digest) =
+            read_manifest(base, folders, &used.manifest).map_err(Error::Configuration)?;
         Ok(ManifestConnector { name: name.to_owned(), manifest, digest, used })
     }
 
@@ -99,6 +107,11 @@ impl ManifestConnector {
         let ManifestTransport::Remote(server) = &self.backend()?.transport else { return Ok(None) };
         let url = self.values(self.used.credential.clone())?.text(&server.url);
         url.map(|url| Some(url.expose().to_owned())).map_err(|missing| self.wrong(&missing))
+    }
+
+    /// Returns whether its user enters a credential that is saved on this machine.
+    pub(crate) fn needs_account(&self) -> bool {
+        self.used.credential.is_none() && self.backend().is_ok_and(|backend| backend.auth.class.is_entered())
     }
 
     /// Returns the facts for a sign-in to its backend.
@@ -238,21 +251,23 @@ impl ManifestConnector {
     }
 }
 
-/// Finds a manifest and a digest of its text: a file if `name` is a path, otherwise an entry of the directory.
-fn find(base: &Path, name: &str) -> Result<(ConnectorManifest, String), String> {
-    let parsed = |text: &str, file: &str| {
-        let manifest = ConnectorManifest::parse(text, file).map_err(|error| error.to_string())?;
-        Ok((manifest, sha256(text.as_bytes())))
-    };
-    if name.ends_with(".toml") {
+/// Returns the files that a manifest may be in: `name` is a path, or the name of a manifest in a folder.
+pub(crate) fn manifest_files(base: &Path, folders: &ManifestFolders, name: &str) -> Vec<PathBuf> {
+    if name.ends_with(".toml") { vec![base.join(name)] } else { folders.candidates(name) }
+}
+
+/// Reads a manifest and a digest of its text: a file if `name` is a path, otherwise one of the folders or of the directory.
+pub(crate) fn read_manifest(
+    base: &Path,
+    folders: &ManifestFolders,
+    name: &str,
+) -> Result<(ConnectorManifest, String), String> {
+    let (text, file) = if name.ends_with(".toml") {
         let path = base.join(name);
-        let text = std::fs::File::open(&path)
-            .and_then(bounded_text)
-            .map_err(|error| format!("the manifest {} cannot be read: {error}", path.display()))?;
-        return parsed(&text, &path.display().to_string());
-    }
-    match embedded().find(|(known, _)| *known == name) {
-        Some((_, text)) => parsed(text, &format!("{name}.toml")),
-        None => Err(format!("there is no manifest {name:?}; `loggia connectors search` lists them")),
-    }
+        (manifest_text(&path)?, path.display().to_string())
+    } else {
+        folders.text(name)?
+    };
+    let manifest = ConnectorManifest::parse(&text, &file).map_err(|error| error.to_string())?;
+    Ok((manifest, sha256(text.as_bytes())))
 }

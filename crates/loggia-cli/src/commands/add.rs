@@ -3,7 +3,6 @@
 use std::io::{IsTerminal, stderr, stdin};
 use std::path::Path;
 
-use loggia_connect::manifest::ManifestDirectory;
 use loggia_gateway::add::{AddAnswers, AddPlace, AddPlan, AddSource, AddedReport, MissingAnswer};
 use loggia_gateway::{ConnectorList, Credentials, StateFolder};
 
@@ -12,7 +11,7 @@ use crate::args::{AddArgs, CredentialArgs, DEFAULT_CONFIG};
 use crate::ask;
 use crate::exit::{Failure, Outcome};
 use crate::out::{self, DIM, GOOD, NAME, WARN};
-use crate::target::connector_context;
+use crate::target::{connector_context, read_directory};
 use crate::text::{count, harmless, one_line, wrap_after};
 
 /// Columns of the labels of a plan.
@@ -20,7 +19,7 @@ const LABEL: usize = 16;
 
 /// `loggia add`.
 pub(crate) async fn run(args: &AddArgs, config: Option<&Path>, credentials: &Credentials) -> Outcome {
-    let plan = plan(&args.source, args.name.as_deref(), args.backend.as_deref(), credentials).await?;
+    let plan = plan(&args.source, args.name.as_deref(), args.backend.as_deref(), config, credentials).await?;
     let mut answers = credential_answers(&args.credential)?;
     for word in &args.set {
         let wrong = || Failure::usage(format!("--set {word}: write KEY=VALUE"));
@@ -62,9 +61,10 @@ pub(super) async fn plan(
     word: &str,
     name: Option<&str>,
     backend: Option<&str>,
+    config: Option<&Path>,
     credentials: &Credentials,
 ) -> Outcome<AddPlan> {
-    let source = AddSource::parse(word, &ManifestDirectory::embedded(), credentials).await?;
+    let source = AddSource::parse(word, &read_directory(config, credentials)?, credentials).await?;
     Ok(AddPlan::new(source, name, backend)?)
 }
 

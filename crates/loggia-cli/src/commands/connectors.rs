@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use loggia_connect::import::bounded_text;
-use loggia_connect::manifest::{ConnectorManifest, ManifestDirectory, ManifestEntry, schema};
+use loggia_connect::manifest::{ConnectorManifest, ManifestEntry, schema};
 use loggia_gateway::add::AddPlan;
 use loggia_gateway::{ConnectorList, Credentials, DescribedApi, SavedAccount, StateFolder, draft_manifest};
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use super::report::print_json;
 use crate::args::{AccountsArgs, AccountsCommand, ConnectorCommand, ConnectorsArgs, ConnectorsCommand};
 use crate::exit::{Failure, Outcome};
 use crate::out::{self, GOOD};
-use crate::target::connector_context;
+use crate::target::{connector_context, read_directory};
 use crate::text::one_line;
 
 /// `loggia connectors`.
@@ -36,7 +36,7 @@ pub(crate) async fn run(args: &ConnectorsArgs, config: Option<&Path>, credential
             })
         }
         ConnectorsCommand::Search { words } => {
-            let directory = ManifestDirectory::embedded();
+            let directory = read_directory(config, credentials)?;
             let found = directory.search(&words.join(" "));
             let documents: Vec<Value> = found.iter().map(|entry| entry_json(entry)).collect();
             let line =
@@ -46,7 +46,7 @@ pub(crate) async fn run(args: &ConnectorsArgs, config: Option<&Path>, credential
             })
         }
         ConnectorsCommand::Show { source } => {
-            let plan = plan(source, None, None, credentials).await?;
+            let plan = plan(source, None, None, config, credentials).await?;
             show(args.json, &plan.to_json(), || Ok(out::print(shown(&plan.to_string()) + "\n")?))
         }
         ConnectorsCommand::Enable { name } => switched(name, list.set_enabled(name, true).await?, "on"),
@@ -86,7 +86,7 @@ pub(crate) async fn accounts(
         AccountsCommand::Add { connector, credential } => {
             let added = ConnectorList::of(config, credentials)?.added(connector).await?;
             let context = connector_context(credentials);
-            let directory = ManifestDirectory::embedded();
+            let directory = read_directory(config, credentials)?;
             let stored = AddPlan::of_definition(&added.name, &added.definition, &directory, &context).await?;
             let (plan, stored) = stored;
             let mut answers = credential_answers(credential)?;

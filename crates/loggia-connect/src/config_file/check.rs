@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Uri};
@@ -42,6 +42,7 @@ const OTHER_KINDS: [(&str, &str); 13] = [
 const TRANSPORTS: [(&str, Transport); 3] =
     [("auto", Transport::Auto), ("streamable", Transport::Streamable), ("sse", Transport::Sse)];
 
+const FOLDER: &str = "write the path of a folder with manifests, for example \"./connectors\"";
 const HOST: &str = "write a host name, with a port or without, for example \"mcp.example.com\"";
 const ORIGIN: &str = "write scheme and host, without a path, for example \"https://app.example.com\"";
 const HEADER_VALUE: &str =
@@ -51,7 +52,7 @@ pub(super) fn config_file(text: &str, path: &Path) -> Result<ConfigFile, ConfigF
     let mut problems = Problems::new(text, &path.display().to_string());
     let base = path.parent().unwrap_or(Path::new("")).to_owned();
     let (server, connectors, templates) = (ServerSection::default(), Vec::new(), Vec::new());
-    let mut config = ConfigFile { server, connectors, base, templates };
+    let mut config = ConfigFile { server, connectors, manifests: Vec::new(), base, templates };
     if looks_like_json(text, path) {
         problems.add::<()>(0..0, json_hint(path));
         return problems.unless_any(config);
@@ -60,6 +61,10 @@ pub(super) fn config_file(text: &str, path: &Path) -> Result<ConfigFile, ConfigF
         Err(error) => problems.add_toml(&error, None),
         Ok(raw) => {
             config.server = self::server(raw.server, &mut problems);
+            config.manifests = each(raw.manifests, |folder| !folder.is_empty(), FOLDER, &mut problems)
+                .into_iter()
+                .map(PathBuf::from)
+                .collect();
             check_prefixes(&raw.connectors, &mut problems);
             // The order of the file decides which connector owns a URI that several have.
             let mut connectors: Vec<_> = raw.connectors.into_iter().collect();

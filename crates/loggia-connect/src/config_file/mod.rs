@@ -82,6 +82,8 @@ pub struct ConfigFile {
     pub server: ServerSection,
     /// The connectors, in the order of the file.
     pub connectors: Vec<Connector>,
+    /// The folders with connector manifests. A relative path begins at `base`.
+    pub manifests: Vec<PathBuf>,
     /// The directory that relative paths in it begin at: the one the file is in.
     pub base: PathBuf,
     /// All templates in it, whichever section they are in.

@@ -18,6 +18,8 @@ pub(super) struct RawConfigFile {
     #[serde(default)]
     pub(super) server: RawServer,
     #[serde(default)]
+    pub(super) manifests: Vec<Text>,
+    #[serde(default)]
     pub(super) connectors: BTreeMap<Spanned<String>, RawConnector>,
 }
 

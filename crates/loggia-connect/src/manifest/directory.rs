@@ -1,7 +1,8 @@
 //! The directory of connectors: the embedded manifests, and those of further folders.
 //!
 //! A list or a search needs a few texts of each manifest, so an entry holds these, and the manifest is read when it is
-//! asked for. Invariant: names are unique; a file of the user replaces an embedded manifest, and a notice says so.
+//! asked for. Invariant: names are unique. A file of the user replaces an embedded
+//! manifest, and a notice says so; a second file of one name is not used, and a notice names both.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{ConnectorManifest, ManifestError};
+use super::{ConnectorManifest, DuplicateManifest, ManifestError};
 
 /// The manifests that are compiled in, each with its name.
 static EMBEDDED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/connectors.rs"));
@@ -66,6 +67,8 @@ pub enum DirectoryNotice {
         /// The source that does not count any more.
         replaced: ManifestOrigin,
     },
+    /// Two files have one name. The first one is in the directory, and a connector that needs one of them is refused.
+    Duplicate(DuplicateManifest),
     /// A file or a folder cannot be used.
     Unusable {
         /// The file or folder.
@@ -136,9 +139,15 @@ impl ManifestDirectory {
         match self.entries.binary_search_by(|known| known.name.cmp(&entry.name)) {
             Ok(at) => {
                 let name = entry.name.clone();
-                let file = match &entry.origin {
-                    ManifestOrigin::File(file) => file.clone(),
-                    ManifestOrigin::Embedded => PathBuf::from(format!("{name}.toml")),
+                let file = match (&self.entries[at].origin, &entry.origin) {
+                    (ManifestOrigin::File(first), ManifestOrigin::File(second)) => {
+                        let files = [first.clone(), second.clone()];
+                        return self
+                            .notices
+                            .push(DirectoryNotice::Duplicate(DuplicateManifest { name, files }));
+                    }
+                    (_, ManifestOrigin::File(file)) => file.clone(),
+                    (_, ManifestOrigin::Embedded) => PathBuf::from(format!("{name}.toml")),
                 };
                 let old = std::mem::replace(&mut self.entries[at], entry);
                 self.notices.push(DirectoryNotice::Replaced { name, file, replaced: old.origin });
@@ -155,6 +164,14 @@ impl ManifestDirectory {
     /// Returns the facts that the user should know.
     pub fn notices(&self) -> &[DirectoryNotice] {
         &self.notices
+    }
+
+    /// Returns the files of a name that two folders have.
+    pub fn duplicate(&self, name: &str) -> Option<&DuplicateManifest> {
+        self.notices.iter().find_map(|notice| match notice {
+            DirectoryNotice::Duplicate(duplicate) if duplicate.name == name => Some(duplicate),
+            _ => None,
+        })
     }
 
     /// Returns the connector of this name. Capitals do not count.
@@ -227,6 +244,7 @@ impl fmt::Display for DirectoryNotice {
             DirectoryNotice::Replaced { name, file, replaced } => {
                 write!(f, "the connector '{name}' is read from {}, not from {replaced}", file.display())
             }
+            DirectoryNotice::Duplicate(duplicate) => duplicate.fmt(f),
             DirectoryNotice::Unusable { file, reason } => {
                 write!(f, "{} cannot be used:\n{reason}", file.display())
             }

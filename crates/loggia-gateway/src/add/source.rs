@@ -73,6 +73,9 @@ impl AddSource {
         {
             url_source(word, url, credentials).await?
         } else if let Some(entry) = directory.get(word) {
+            if let Some(duplicate) = directory.duplicate(&entry.name) {
+                return Err(AddError::unusable(word, duplicate));
+            }
             let manifest = entry.manifest().map_err(|error| AddError::unusable(word, error))?;
             SourceKind::Manifest { reference: entry.name.clone(), manifest: Box::new(manifest) }
         } else if Path::new(word).is_file() || looks_like_file(word) {

@@ -228,29 +228,52 @@ async fn rules_for_resources_hold_for_added_connectors() {
     gateway.stop().await.expect("stopped");
 }
 
-/// The manifest is read when a connector is made, so another text of it is another connector.
+/// A manifest changes without a change of the configuration. Each step: a change of the manifests, the report, and the title of
+/// the tool then.
 #[tokio::test(flavor = "multi_thread")]
-async fn another_text_of_a_manifest_is_applied() {
+async fn a_changed_manifest_is_applied() {
     let world = World::new();
-    let write_manifest = |title: &str| {
-        let text = format!(
+    let (configured, usual) = (world.path().join("connectors"), world.path().join("gateway/connectors"));
+    for folder in [&configured, &usual] {
+        std::fs::create_dir_all(folder).expect("a folder");
+    }
+    let (file, other) = (configured.join("acme.toml"), usual.join("acme.toml"));
+    let manifest = |title: &str| {
+        format!(
             "name = \"acme\"\ntitle = \"Acme\"\nversion = \"1.0.0\"\ndescription = \"Files.\"\n[[backends]]\n\
              kind = \"builtin\"\nbuiltin = \"files\"\n[[backends.tools]]\nname = \"read\"\ntitle = \"{title}\"\n"
-        );
-        std::fs::write(world.path().join("acme.toml"), text).expect("written");
+        )
     };
-    let section = "[connectors.acme]\nkind = \"manifest\"\nmanifest = \"acme.toml\"\n";
-    write_manifest("Read");
-    let (server, mut reports) = start(&world, section).await;
+    let write = |path: &std::path::Path, text: String| std::fs::write(path, text).expect("written");
+    write(&file, manifest("Read"));
+    let config =
+        "manifests = [\"./connectors\"]\n[connectors.acme]\nkind = \"manifest\"\nmanifest = \"acme\"\n";
+    let (server, mut reports) = start(&world, config).await;
     let client = Client::builder().cache(false).connect(server.url()).await.expect("connected");
     let title = async || {
         let tools = client.list_all_tools().await.expect("a list");
         tools.into_iter().find(|tool| tool.name == "acme_read").expect("listed").title
     };
     assert_eq!(title().await.as_deref(), Some("Read"));
-    write_manifest("Open");
-    write(&world, &format!("# changed\n{section}"));
-    assert_eq!(report(&world, &mut reports).await, "loggia.toml changed; changed: acme");
+    write(&file, manifest("Open"));
+    assert_eq!(report(&world, &mut reports).await, "connectors/acme.toml changed; changed: acme");
     assert_eq!(title().await.as_deref(), Some("Open"));
+    write(&file, manifest("Broken").replace("title", "titel"));
+    let refused = report(&world, &mut reports).await;
+    assert!(refused.starts_with("connectors/acme.toml refused: ") && refused.contains("titel"), "{refused}");
+    assert_eq!(title().await.as_deref(), Some("Open"), "a broken manifest changes nothing");
+    write(&file, manifest("Again"));
+    assert_eq!(report(&world, &mut reports).await, "connectors/acme.toml changed; changed: acme");
+    assert_eq!(title().await.as_deref(), Some("Again"));
+    write(&other, manifest("Other"));
+    let refused = report(&world, &mut reports).await;
+    let both = "connectors/acme.toml and gateway/connectors/acme.toml: rename";
+    assert!(
+        refused.starts_with("gateway/connectors/acme.toml refused: ") && refused.contains(both),
+        "{refused}"
+    );
+    std::fs::remove_file(&file).expect("removed");
+    assert_eq!(report(&world, &mut reports).await, "connectors/acme.toml changed; changed: acme");
+    assert_eq!(title().await.as_deref(), Some("Other"));
     server.stop().await.expect("stopped");
 }

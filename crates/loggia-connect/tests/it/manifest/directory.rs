@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use loggia_connect::manifest::{
-    ConnectorManifest, DirectoryNotice, ManifestDirectory, ManifestOrigin, embedded,
+    ConnectorManifest, DirectoryNotice, ManifestDirectory, ManifestFolders, ManifestOrigin, embedded,
 };
 
 use super::files;
@@ -78,6 +78,7 @@ fn connectors_are_found_by_words() {
 #[test]
 fn a_file_of_the_user_wins_and_says_so() {
     let (first, second) = (folder(), tempfile::tempdir().unwrap());
+    write(first.path(), "linear", "My Linear", "Mine.", "[]", &[]);
     write(second.path(), "board", "My board", "Mine.", "[]", &[]);
     std::fs::write(second.path().join("broken.toml"), "name = \"broken\"\n").unwrap();
     std::fs::write(
@@ -86,28 +87,31 @@ fn a_file_of_the_user_wins_and_says_so() {
     )
     .unwrap();
     std::fs::write(second.path().join("notes.txt"), "no manifest").unwrap();
-    let mut directory = ManifestDirectory::default();
-    directory.add_folder(first.path());
-    directory.add_folder(second.path());
-    directory.add_folder(&second.path().join("absent"));
-    let board = directory.get("board").unwrap();
-    assert_eq!(board.title, "My board");
-    assert_eq!(board.origin, ManifestOrigin::File(second.path().join("board.toml")));
-    assert_eq!(board.manifest().unwrap().title, "My board");
+    let folders = [first.path().to_owned(), second.path().to_owned(), second.path().join("absent")];
+    let directory = ManifestFolders::new(folders.to_vec()).directory();
+    let linear = directory.get("linear").unwrap();
+    assert_eq!(linear.title, "My Linear");
+    assert_eq!(linear.origin, ManifestOrigin::File(first.path().join("linear.toml")));
+    assert_eq!(linear.manifest().unwrap().title, "My Linear");
     let notices: Vec<String> = directory
         .notices()
         .iter()
         .map(|notice| match notice {
             DirectoryNotice::Replaced { name, replaced, .. } => {
-                assert_eq!(*replaced, ManifestOrigin::File(first.path().join("board.toml")));
+                assert_eq!(*replaced, ManifestOrigin::Embedded);
                 format!("replaced {name}")
+            }
+            DirectoryNotice::Duplicate(duplicate) => {
+                let files = [first.path().join("board.toml"), second.path().join("board.toml")];
+                assert_eq!(duplicate.files, files);
+                format!("two of {}", duplicate.name)
             }
             DirectoryNotice::Unusable { file, reason } => {
                 format!("{}: {}", file.file_name().unwrap().to_str().unwrap(), reason.lines().count())
             }
         })
         .collect();
-    assert_eq!(notices, ["replaced board", "broken.toml: 4", "other.toml: 1", "absent: 1"]);
+    assert_eq!(notices, ["replaced linear", "two of board", "broken.toml: 4", "other.toml: 1", "absent: 1"]);
 }
 
 #[test]
