@@ -171,6 +171,12 @@ impl ManifestApi {
         })
     }
 
+    /// Returns results as a whole, whatever `max_result` of the manifest is: the caller bounds them.
+    pub fn whole_results(mut self) -> ManifestApi {
+        self.connection.limits = ResponseLimits { text: usize::MAX, binary: usize::MAX };
+        self
+    }
+
     /// Runs the filters of the manifest with `filters`. Without it the API has a runner of its own.
     pub fn filter_runner(mut self, filters: FilterRunner) -> ManifestApi {
         self.connection.filters = filters;

@@ -20,7 +20,7 @@ use loggia_connect::config_file::OpenApi;
 use loggia_connect::manifest::{ConnectorValues, ManifestBackend, ManifestTransport};
 use loggia_connect::openapi::{self, ApiOptions, HttpSender};
 use loggia_connect::secret::Secret;
-use loggia_openapi::Api;
+use loggia_openapi::{Api, ResponseLimits};
 use url::Url;
 
 use crate::request_header::header;
@@ -36,6 +36,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(300);
 pub(crate) async fn open(
     base: &Path,
     from: &OpenApi<Secret>,
+    limits: ResponseLimits,
     policy: FetchPolicy,
 ) -> loggia::Result<Arc<dyn Service>> {
     let (text, description_url) = read_description(base, from.description.expose(), &policy).await?;
@@ -60,7 +61,7 @@ pub(crate) async fn open(
     let is_trusted = from.base_url.is_some()
         || description_url.as_ref().is_none_or(|url| origin(url) == origin(&base_url));
     let sender = RestrictedSender::new(&base_url, policy, is_trusted)?;
-    let options = ApiOptions { credential: from.credential.clone(), headers, ..ApiOptions::default() };
+    let options = ApiOptions { credential: from.credential.clone(), headers, limits };
     Ok(openapi::server(api, base_url, options, Arc::new(sender))?.into_service())
 }
 

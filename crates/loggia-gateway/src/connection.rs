@@ -9,6 +9,7 @@ use loggia_connect::config_file::{Backend, Remote, Stdio, Transport};
 use loggia_connect::filter::FilterRunner;
 use loggia_connect::secret::Secret;
 use loggia_hub::Opened;
+use loggia_openapi::ResponseLimits;
 
 use crate::api;
 use crate::builtin;
@@ -22,12 +23,19 @@ pub struct ConnectorContext {
     credentials: Credentials,
     child_guard: Option<ChildGuard>,
     filters: FilterRunner,
+    /// True if the results of APIs are not cut, because the hub bounds them.
+    has_whole_results: bool,
 }
 
 impl ConnectorContext {
     /// Opens connections with these credentials, and starts child processes without a guard.
     pub fn new(credentials: Credentials) -> ConnectorContext {
-        ConnectorContext { credentials, child_guard: None, filters: FilterRunner::default() }
+        ConnectorContext {
+            credentials,
+            child_guard: None,
+            filters: FilterRunner::default(),
+            has_whole_results: false,
+        }
     }
 
     /// Starts child processes under this guard, which ends them when the program ends for any reason.
@@ -44,6 +52,16 @@ impl ConnectorContext {
     /// Returns the runner of the filters of manifests.
     pub(crate) fn filters(&self) -> &FilterRunner {
         &self.filters
+    }
+
+    /// Does not cut the results of APIs: the hub bounds them.
+    pub(crate) fn with_whole_results(self) -> ConnectorContext {
+        ConnectorContext { has_whole_results: true, ..self }
+    }
+
+    /// Returns whether the results of APIs are not cut.
+    pub(crate) fn has_whole_results(&self) -> bool {
+        self.has_whole_results
     }
 
     /// Returns whether child processes have a guard.
@@ -68,7 +86,11 @@ pub(crate) async fn open_backend(
             open_remote(&remote, client, &context.credentials).await.map(Opened::Client)
         }
         Backend::OpenApi(api) => {
-            api::open(base, &api, context.credentials.policy(false)).await.map(Opened::Service)
+            let limits = match context.has_whole_results {
+                true => ResponseLimits { text: usize::MAX, binary: usize::MAX },
+                false => ResponseLimits::default(),
+            };
+            api::open(base, &api, limits, context.credentials.policy(false)).await.map(Opened::Service)
         }
         Backend::Builtin(builtin) => builtin::open(base, &builtin).map(Opened::Service),
         Backend::Manifest(_) => {

@@ -15,7 +15,7 @@ use loggia_hub::{Connector, Opened};
 
 use crate::builtin::open_folder;
 use crate::connection::{ConnectorContext, open_backend};
-use crate::manifest_connector::{ManifestConnector, ManifestPlaces, ReadManifest};
+use crate::manifest_connector::{ManifestConnector, ManifestPlaces, ReadManifest, api_result_limit};
 
 /// The name of the connector of a configuration without a file.
 pub(crate) const FOLDER: &str = "files";
@@ -101,7 +101,9 @@ pub(crate) fn connector(
             (fingerprint + version, revision.map(|revision| revision + version))
         }
     };
+    let is_api = matches!(&from.backend, Backend::OpenApi(_));
     let from = Arc::new(from);
+    let context = context.with_whole_results();
     let redactor = context.credentials().redactor().clone();
     let filters = context.filters().clone();
     let source = move |client: ClientBuilder| -> BoxFuture<'static, loggia::Result<Opened>> {
@@ -109,7 +111,7 @@ pub(crate) fn connector(
         let context = context.clone();
         Box::pin(async move { open_with(&base, &from, manifest, client, &context).await })
     };
-    let connector = Connector::new(name, source);
+    let connector = Connector::new(name, source).result_limit(is_api.then(|| api_result_limit(None)));
     let connector = revision
         .into_iter()
         .fold(connector, Connector::revision)

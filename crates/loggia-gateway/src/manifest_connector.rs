@@ -19,7 +19,8 @@ use loggia_connect::manifest::{
     ManifestTransport, ResolvedBackend, read_manifest as manifest_text,
 };
 use loggia_connect::secret::Secret;
-use loggia_hub::{Connector, Opened};
+use loggia_hub::{Connector, Opened, ResultLimit};
+use loggia_openapi::ResponseLimits;
 use serde_json::{Map, Value};
 
 use crate::api::RestrictedSender;
@@ -95,7 +96,8 @@ impl ManifestConnector {
         let connector = connector.kind(kind.as_str()).shared_channel(is_program).starts_process(is_program);
         // A direct backend bounds its own requests.
         let limit = backend.limits.timeout.filter(|_| !kind.is_direct());
-        tools.expose(connector.timeout(timeout.or(limit)), filter, filters)
+        let connector = connector.timeout(timeout.or(limit)).result_limit(result_limit(backend));
+        tools.expose(connector, filter, filters)
     }
 
     /// Returns the URL of its MCP server; `None` if its backend is not at a URL.
@@ -175,6 +177,8 @@ impl ManifestConnector {
                 let api = |(account, values): (String, ConnectorValues)| {
                     let api = ManifestApi::new(backend, &values, sender.clone());
                     let api = api.map(|api| api.filter_runner(context.filters().clone()));
+                    let api =
+                        api.map(|api| if context.has_whole_results() { api.whole_results() } else { api });
                     api.map(|api| (account, api)).map_err(|error| self.wrong(&error))
                 };
                 let apis = accounts.into_iter().map(api).collect::<loggia::Result<Vec<_>>>()?;
@@ -249,6 +253,22 @@ impl ManifestConnector {
     fn wrong(&self, what: &dyn std::fmt::Display) -> Error {
         Error::Configuration(format!("the connector {:?}: {what}", self.name))
     }
+}
+
+/// Returns the bound of results: that of the manifest, and for an API without one the usual bound.
+fn result_limit(backend: &ManifestBackend) -> Option<ResultLimit> {
+    let most = backend.limits.max_result;
+    match backend.kind().is_direct() {
+        true => Some(api_result_limit(most)),
+        false => most.map(|most| ResultLimit { text: most, binary: most }),
+    }
+}
+
+/// Returns the bound of an API's results, whose texts have at most `most` bytes, if it is given.
+pub(crate) fn api_result_limit(most: Option<usize>) -> ResultLimit {
+    let usual = ResponseLimits::default();
+    let text = most.unwrap_or(usual.text);
+    ResultLimit { text, binary: usual.binary.max(text) }
 }
 
 /// Returns the files that a manifest may be in: `name` is a path, or the name of a manifest in a folder.

@@ -6,7 +6,8 @@ use axum::Router;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
-use loggia::client::Client;
+use loggia::client::{Client, Negotiation};
+use loggia::model::{ContentBlock, ResourceBody};
 use loggia_gateway::{Credentials, DescribedApi, draft_manifest};
 use serde_json::{Value, json};
 
@@ -33,12 +34,18 @@ async fn pages(headers: HeaderMap, url: Uri) -> Response {
     axum::Json(json!({ "results": [page], "next": next, "me": "Ada" })).into_response()
 }
 
+/// A response that is longer than the results of its tool.
+fn large() -> Value {
+    (0..2000).map(|id| json!({ "id": id, "title": "A page" })).collect()
+}
+
 async fn serve() -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let url = format!("http://{}", listener.local_addr().expect("it is bound"));
     let moved = |to: &'static str| get(move || std::future::ready(Redirect::temporary(to)));
     let router = Router::new()
         .route("/v1/pages", get(pages))
+        .route("/v1/large", get(|| std::future::ready(axum::Json(large()))))
         .route("/v1/moved", moved("/v1/pages?after=2"))
         .route("/v1/away", moved("http://localhost:1/elsewhere?token=s3cret"));
     tokio::spawn(async move { axum::serve(listener, router).await });
@@ -117,6 +124,48 @@ async fn a_manifest_makes_an_api_a_connector() {
     let second =
         client.call_tool("acme_search", json!({ "query": "plan", "cursor": "2" })).await.expect("a result");
     assert!(!text(&second).contains("next cursor"), "{second:?}");
+    server.stop().await.expect("stopped");
+}
+
+/// A result that is too long is cut, and the client reads the whole of it as a resource.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_result_is_a_resource() {
+    let world = World::new();
+    write_manifest(world.path(), &serve().await);
+    let file = world.path().join("acme.toml");
+    let manifest = std::fs::read_to_string(&file).expect("it was written");
+    let limits = "\n[backends.limits]\nmax_result = \"4KiB\"\n\n[[backends.tools]]";
+    let tool = "\n[[backends.tools]]\nname = \"large\"\ntitle = \"T\"\ndescription = \"D.\"\nclass = \"read\"\n\
+                request = \"GET /large\"\n";
+    std::fs::write(&file, manifest.replacen("\n[[backends.tools]]", limits, 1) + tool).expect("written");
+    let config = section(&format!("credential = \"{KEY}\"\nconfig = {{ team = \"blue\" }}\n"));
+    let server = world.builder(&config).build().await.expect("built");
+    let server = server.serve("127.0.0.1:0").await.expect("served");
+    for negotiation in [Negotiation::Auto, Negotiation::Legacy] {
+        let client =
+            Client::builder().negotiation(negotiation).connect(server.url()).await.expect("connected");
+        let result = client.call_tool("acme_large", json!({})).await.expect("a result");
+        let shown = text(&result);
+        assert!(shown.starts_with("[{\"id\":0,") && shown.len() < 5000, "{shown}");
+        let link = result.content.iter().find_map(|block| match block {
+            ContentBlock::ResourceLink(link) => Some(link.clone()),
+            _ => None,
+        });
+        let link = link.expect("a link");
+        assert!(
+            shown.contains(&link.uri) && link.mime_type.as_deref() == Some("application/json"),
+            "{link:?}"
+        );
+        let whole = client.read_resource(link.uri.clone()).await.expect("the result");
+        let ResourceBody::Text(whole) = &whole.contents[0].body else { panic!("{whole:?}") };
+        assert_eq!(serde_json::from_str::<Value>(whole).ok(), Some(large()));
+        let part = client.read_resource(format!("{}?offset=10&length=20", link.uri)).await.expect("a part");
+        assert_eq!(part.contents[0].body, ResourceBody::Text(whole[10..30].to_owned()));
+        assert!(client.read_resource("loggia://results/absent").await.is_err());
+        let short = client.call_tool("acme_search", json!({ "query": "plan" })).await.expect("a result");
+        assert!(!text(&short).contains("[Cut"), "{short:?}");
+        client.close().await;
+    }
     server.stop().await.expect("stopped");
 }
 
