@@ -172,7 +172,9 @@ impl From<AddError> for Failure {
         let failure = match error {
             AddError::Gateway(error) => error.into(),
             AddError::SignIn { url, error } => Failure::authorization(error, &url),
-            AddError::SignInNeeded(_) | AddError::Unproven { .. } => Failure::new(Code::Connect, error),
+            AddError::SignInNeeded(_) | AddError::BrowserNeeded(_) | AddError::Unproven { .. } => {
+                Failure::new(Code::Connect, error)
+            }
             error => Failure::usage(error),
         };
         hint.into_iter().fold(failure, Failure::hint)

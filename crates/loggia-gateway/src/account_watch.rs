@@ -80,8 +80,7 @@ impl AccountWatch {
     async fn read(&self) -> Result<AccountDigests, AuthError> {
         let mut digests = AccountDigests::new();
         for account in self.credentials.accounts(None).await? {
-            let name = Some(account.name.as_str());
-            let credential = self.credentials.account_credential(&account.connector, name).await?;
+            let credential = self.credentials.account_version(&account.connector, &account.name).await?;
             let credential = credential.as_ref().map_or("", |credential| credential.expose());
             let before = digests.entry(account.connector).or_default();
             let parts = [&self.key, before, &account.name, &account.is_default.to_string(), credential];

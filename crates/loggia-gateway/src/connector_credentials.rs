@@ -1,7 +1,7 @@
-//! Credentials that a user enters for connectors: API keys, and users with passwords. A connector may have several accounts,
-//! each with a name and one credential, and one of them is the default.
+//! The accounts of connectors. A connector may have several, each with a name and one credential, and one of them is the
+//! default. A credential is a key or password that the user entered, or that of a sign-in to the API of a direct backend.
 //!
-//! Credentials of OAuth are not here: they belong to the URL of a server ([`Credentials::sign_in`]).
+//! Sign-ins to MCP servers are not here: they belong to the URL of a server ([`Credentials::sign_in`]).
 //!
 //! Invariant: a connector that has an account has a default account.
 
@@ -9,6 +9,7 @@ use loggia_auth::error::AuthError;
 use loggia_auth::store::{FileStore, StoredRecord, TokenStore};
 use loggia_connect::secret::Secret;
 
+use crate::account_oauth::{learn, oauth_credential};
 use crate::credentials::Credentials;
 
 /// The prefix of the names of credentials: `account/<connector>/<account>`.
@@ -52,12 +53,28 @@ impl Credentials {
         write(&store, &account_key(connector, account), credential.expose()).await
     }
 
-    /// Returns the credential of an account, or with `None` that of the default account. The redactor learns it.
+    /// Returns the credential of an account, or with `None` that of the default account: the key, or the access token as it
+    /// is now. The redactor learns it.
     ///
     /// # Errors
     ///
     /// [`AuthError`] if the store cannot be read.
     pub async fn account_credential(
+        &self,
+        connector: &str,
+        account: Option<&str>,
+    ) -> Result<Option<Secret>, AuthError> {
+        let Some(record) = self.account_record(connector, account).await? else { return Ok(None) };
+        if let Some(credential) = oauth_credential(&record) {
+            learn(self, connector, &credential);
+            return Ok(Some(credential.access_token));
+        }
+        self.redactor().learn_secret(&record, &format!("[the credential of {connector}]"));
+        Ok(Some(record))
+    }
+
+    /// Returns the record of an account, or with `None` that of the default account.
+    pub(crate) async fn account_record(
         &self,
         connector: &str,
         account: Option<&str>,
@@ -70,12 +87,20 @@ impl Credentials {
                 None => return Ok(None),
             },
         };
-        let record = store.load(&account_key(connector, &account)).await?;
-        let credential = record.map(|record| Secret::new(record.value.expose()));
-        if let Some(credential) = &credential {
-            self.redactor().learn_secret(credential, &format!("[the credential of {connector}]"));
-        }
-        Ok(credential)
+        Ok(store.load(&account_key(connector, &account)).await?.map(|record| record.value))
+    }
+
+    /// Returns a text that differs for another credential of an account. A renewal of its token changes nothing.
+    pub(crate) async fn account_version(
+        &self,
+        connector: &str,
+        account: &str,
+    ) -> Result<Option<Secret>, AuthError> {
+        let record = self.account_record(connector, Some(account)).await?;
+        Ok(record.map(|record| match oauth_credential(&record) {
+            Some(credential) => Secret::new(format!("{} {}", credential.issuer, credential.session)),
+            None => record,
+        }))
     }
 
     /// Returns the accounts of a connector, or with `None` those of all connectors, sorted by their names.
@@ -187,7 +212,7 @@ pub(crate) fn check_account_name(name: &str) -> Result<(), AuthError> {
     )))
 }
 
-fn account_key(connector: &str, account: &str) -> String {
+pub(crate) fn account_key(connector: &str, account: &str) -> String {
     format!("{ACCOUNTS}{connector}/{account}")
 }
 

@@ -18,6 +18,7 @@
 //! ```
 
 mod access;
+mod account_oauth;
 mod account_watch;
 mod accounts;
 pub mod add;

@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use loggia::Error;
 use loggia::client::ClientBuilder;
+use loggia_auth::error::AuthError;
 use loggia_auth::jose::sha256;
 use loggia_auth::scope::Scopes;
 use loggia_connect::config_file::{Backend, ConfigValue, ManifestUse, ToolFilter};
-use loggia_connect::direct::{AccountApis, ManifestApi};
+use loggia_connect::direct::{AccessTokenSource, AccountApis, ManifestApi};
 use loggia_connect::filter::FilterRunner;
 use loggia_connect::manifest::{
     BackendAuth, ConnectorManifest, ConnectorValues, ManifestBackend, ManifestBackendKind, ManifestFolders,
@@ -23,9 +24,11 @@ use loggia_hub::{Connector, Opened, ResultLimit};
 use loggia_openapi::ResponseLimits;
 use serde_json::{Map, Value};
 
+use crate::account_oauth::{ApiAuthorization, oauth_credential};
 use crate::api::RestrictedSender;
 use crate::builtin;
 use crate::connection::{ConnectorContext, open_backend};
+use crate::credentials::Credentials;
 use crate::manifest_tools::ManifestTools;
 
 /// The places of a configuration: the folder in which relative paths begin, and the folders with manifests.
@@ -42,6 +45,15 @@ pub(crate) struct ManifestConnector {
     /// A digest of the manifest's text.
     digest: String,
     used: ManifestUse<Secret>,
+}
+
+/// An account of a connector, with the values of its backend.
+struct ConnectorAccount {
+    /// Empty if the credential is in the configuration, or there is none.
+    name: String,
+    values: ConnectorValues,
+    /// The tokens of its sign-in.
+    tokens: Option<Arc<dyn AccessTokenSource>>,
 }
 
 /// The facts of a manifest for a sign-in.
@@ -166,7 +178,7 @@ impl ManifestConnector {
     ) -> loggia::Result<Opened> {
         let backend = self.backend()?;
         let accounts = self.accounts(context).await?;
-        let (_, values) = &accounts[0];
+        let values = &accounts[0].values;
         // Without its settings, a tool would take other arguments, or be called although it is off.
         self.tools()?;
         let resolved = backend.resolve(values).map_err(|error| self.wrong(&error))?;
@@ -174,12 +186,16 @@ impl ManifestConnector {
             ResolvedBackend::Configured(configured) => open_backend(base, configured, client, context).await,
             ResolvedBackend::Direct => {
                 let sender = self.sender(backend, values, context)?;
-                let api = |(account, values): (String, ConnectorValues)| {
-                    let api = ManifestApi::new(backend, &values, sender.clone());
+                let api = |account: ConnectorAccount| {
+                    let (values, sender) = (&account.values, sender.clone());
+                    let api = match account.tokens {
+                        Some(tokens) => ManifestApi::with_tokens(backend, values, sender, tokens),
+                        None => ManifestApi::new(backend, values, sender),
+                    };
                     let api = api.map(|api| api.filter_runner(context.filters().clone()));
                     let api =
                         api.map(|api| if context.has_whole_results() { api.whole_results() } else { api });
-                    api.map(|api| (account, api)).map_err(|error| self.wrong(&error))
+                    api.map(|api| (account.name, api)).map_err(|error| self.wrong(&error))
                 };
                 let apis = accounts.into_iter().map(api).collect::<loggia::Result<Vec<_>>>()?;
                 let apis = AccountApis::new(apis).ok_or_else(|| self.wrong(&"it has no account"))?;
@@ -204,22 +220,43 @@ impl ManifestConnector {
 
     /// Returns the values of each account, the default account first; at least one. A credential in the configuration is the
     /// only account.
-    async fn accounts(&self, context: &ConnectorContext) -> loggia::Result<Vec<(String, ConnectorValues)>> {
+    async fn accounts(&self, context: &ConnectorContext) -> loggia::Result<Vec<ConnectorAccount>> {
         let credentials = context.credentials();
+        let unnamed = |values| ConnectorAccount { name: String::new(), values, tokens: None };
         if self.used.credential.is_some() {
-            return Ok(vec![(String::new(), self.values(self.used.credential.clone())?)]);
+            return Ok(vec![unnamed(self.values(self.used.credential.clone())?)]);
         }
         let mut saved = credentials.accounts(Some(&self.name)).await.map_err(Error::from)?;
         saved.sort_by_key(|account| !account.is_default);
         let mut accounts = Vec::new();
         for account in saved {
             let credential = credentials.account_credential(&self.name, Some(&account.name)).await;
-            accounts.push((account.name, self.values(credential.map_err(Error::from)?)?));
+            let values = self.values(credential.map_err(Error::from)?)?;
+            let tokens = self.tokens(credentials, &account.name, &values).await.map_err(Error::from)?;
+            accounts.push(ConnectorAccount { name: account.name, values, tokens });
         }
         if accounts.is_empty() {
-            accounts.push((String::new(), self.values(None)?));
+            accounts.push(unnamed(self.values(None)?));
         }
         Ok(accounts)
+    }
+
+    /// Returns the tokens of an account, if its user signed in to the API.
+    async fn tokens(
+        &self,
+        credentials: &Credentials,
+        account: &str,
+        values: &ConnectorValues,
+    ) -> Result<Option<Arc<dyn AccessTokenSource>>, AuthError> {
+        let record = credentials.account_record(&self.name, Some(account)).await?;
+        if record.as_ref().and_then(oauth_credential).is_none() {
+            return Ok(None);
+        }
+        let Ok(backend) = self.backend() else { return Ok(None) };
+        match ApiAuthorization::of(&self.name, backend, values)? {
+            Some(authorization) => Ok(Some(Arc::new(authorization.tokens(credentials, account)?))),
+            None => Ok(None),
+        }
     }
 
     /// Checks the values of the user.

@@ -61,6 +61,18 @@ pub(crate) struct CredentialArgs {
     #[arg(long, value_name = "VALUE")]
     pub(crate) credential: Option<String>,
 
+    /// Client that you registered at the vendor, for a sign-in
+    #[arg(long, value_name = "ID")]
+    pub(crate) client_id: Option<String>,
+
+    /// Secret of that client; env:NAME names the environment variable that has it
+    #[arg(long, value_name = "VALUE", requires = "client_id")]
+    pub(crate) client_secret: Option<String>,
+
+    /// Ask for the scopes to read only
+    #[arg(long)]
+    pub(crate) read_only: bool,
+
     /// Name of the account [default: the name that the system tells, or `default`]
     #[arg(long)]
     pub(crate) account: Option<String>,

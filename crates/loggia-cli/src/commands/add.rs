@@ -3,7 +3,9 @@
 use std::io::{IsTerminal, stderr, stdin};
 use std::path::Path;
 
-use loggia_gateway::add::{AddAnswers, AddPlace, AddPlan, AddSource, AddedReport, MissingAnswer};
+use loggia_gateway::add::{
+    AddAnswers, AddPlace, AddPlan, AddSource, AddedReport, ClientSecret, MissingAnswer,
+};
 use loggia_gateway::{ConnectorList, Credentials, StateFolder};
 
 use super::auth;
@@ -44,7 +46,7 @@ pub(crate) async fn run(args: &AddArgs, config: Option<&Path>, credentials: &Cre
         true => place.in_file(config.unwrap_or(Path::new(DEFAULT_CONFIG))),
         false => place,
     };
-    let browser = asks.then(|| auth::browser(false));
+    let browser = asks.then(|| auth::browser(false).port(plan.redirect_port()));
     let added = plan.finish(answers, &place, &connector_context(credentials), browser).await;
     auth::goodbye().await;
     let added = added?;
@@ -89,8 +91,16 @@ pub(super) fn credential_answers(args: &CredentialArgs) -> Outcome<AddAnswers> {
     };
     let credential = text.map(|text| text.trim().parse()).transpose();
     let credential = credential.map_err(|why| Failure::usage(format!("--credential: {why}")))?;
-    let (account, is_checked) = (args.account.clone(), !args.no_check);
-    Ok(AddAnswers { credential, account, is_checked, ..AddAnswers::default() })
+    let client_secret = ClientSecret::of_option(args.client_id.as_deref(), args.client_secret.as_deref());
+    Ok(AddAnswers {
+        credential,
+        client_id: args.client_id.clone(),
+        client_secret: client_secret.map_err(|why| Failure::usage(format!("--client-secret: {why}")))?,
+        is_read_only: args.read_only,
+        account: args.account.clone(),
+        is_checked: !args.no_check,
+        ..AddAnswers::default()
+    })
 }
 
 /// Asks for what is missing, until it fits.
@@ -108,13 +118,7 @@ pub(super) fn fill(plan: &AddPlan, answers: &mut AddAnswers) -> Outcome {
         let prompt = format!("{}{help}: ", one_line(&title));
         let typed = if is_secret { ask::secret(&prompt) } else { ask::line(&prompt) };
         let typed = typed.ok_or_else(|| Failure::usage("nothing was added"))?;
-        let read = match field.as_str() {
-            "credential" => typed.parse().map(|read| answers.credential = Some(read)).map_err(str::to_owned),
-            field => plan.read_value(field, typed.trim()).map_err(|problem| problem.message).map(|value| {
-                answers.config.insert(field.to_owned(), value);
-            }),
-        };
-        if let Err(why) = read {
+        if let Err(why) = plan.answer(answers, &field, &typed) {
             out::note(format!("  {WARN}{}{WARN:#}", one_line(&why)));
         }
     }
@@ -133,6 +137,9 @@ fn report(added: &AddedReport, applied: Option<&str>) -> String {
         account.as_ref().map(|account| format!(", account {}", one_line(account))).unwrap_or_default();
     let file = file.as_ref().map(|file| format!(" to {}", file.display())).unwrap_or_default();
     let mut text = format!("{GOOD}✓{GOOD:#} {NAME}{name}{NAME:#} is added{file}{account}{has}\n");
+    if !added.scopes.is_empty() {
+        text.push_str(&format!("  signed in with the scopes:  {}\n", one_line(&added.scopes.join(" "))));
+    }
     match (first_call, tools.is_empty()) {
         (Some(tool), _) => text.push_str(&format!("  try it:  loggia call {name} {}\n", one_line(tool))),
         (None, _) => text.push_str(&format!("  see it:  loggia tools {name}\n")),

@@ -9,6 +9,7 @@ use loggia_gateway::{ConnectorList, Credentials, DescribedApi, SavedAccount, Sta
 use serde_json::{Value, json};
 
 use super::add::{credential_answers, fill, is_interactive, plan, shown};
+use super::auth;
 use super::report::print_json;
 use crate::args::{AccountsArgs, AccountsCommand, ConnectorCommand, ConnectorsArgs, ConnectorsCommand};
 use crate::exit::{Failure, Outcome};
@@ -91,10 +92,14 @@ pub(crate) async fn accounts(
             let (plan, stored) = stored;
             let mut answers = credential_answers(credential)?;
             answers.config = stored.config;
-            if is_interactive() {
+            let asks = is_interactive();
+            if asks {
                 fill(&plan, &mut answers)?;
             }
-            (connector, plan.save_account(&answers, &context).await?, "is saved")
+            let browser = asks.then(|| auth::browser(false).port(plan.redirect_port()));
+            let saved = plan.save_account(&answers, &context, browser).await;
+            auth::goodbye().await;
+            (connector, saved?, "is saved")
         }
         AccountsCommand::Rename { connector, account, new } => {
             credentials.rename_account(connector, account, new).await.map_err(wrong)?;

@@ -4,17 +4,23 @@
 
 use std::sync::Mutex;
 
+use loggia_auth::client::Credential;
+use loggia_auth::loopback::LoopbackUserAgent;
 use loggia_connect::manifest::ManifestDirectory;
 use serde_json::{Map, Value};
 use toml_edit::{DocumentMut, Item};
 
-use super::answers::{AddAnswers, AddCredential};
+use super::answers::AddAnswers;
 use super::check::ConnectorCheck;
 use super::error::AddError;
 use super::finish::account_name;
 use super::plan::AddPlan;
+use super::sign_in::{self, ApiSignIn};
 use super::source::AddSource;
+use crate::account_oauth::oauth_credential;
 use crate::connection::ConnectorContext;
+use crate::connector_credentials::check_account_name;
+use crate::token_source::PreregisteredClient;
 
 impl AddPlan {
     /// Makes the plan of a connector that was added, with the answers that its definition has.
@@ -41,13 +47,14 @@ impl AddPlan {
             );
         };
         let source = AddSource::parse(manifest, directory, context.credentials()).await?;
-        let plan = AddPlan::new(source, Some(name), text("backend"))?;
+        let mut plan = AddPlan::new(source, Some(name), text("backend"))?;
         let config = section.get("config").and_then(Item::as_table_like);
         let config: Map<String, Value> = config
             .into_iter()
             .flat_map(|config| config.iter())
             .filter_map(|(key, item)| Some((key.to_owned(), json_of(item.as_value()?))))
             .collect();
+        plan.known_clients = known_clients(name, context).await?;
         if plan.credential.is_none() {
             return Err(refused("it needs no credential"));
         }
@@ -64,33 +71,61 @@ impl AddPlan {
         &self,
         answers: &AddAnswers,
         context: &ConnectorContext,
+        browser: Option<LoopbackUserAgent>,
     ) -> Result<String, AddError> {
         let missing = self.missing(answers);
         if !missing.is_empty() {
             return Err(AddError::Missing(missing));
         }
         let refused = |reason: &str| AddError::unusable(format!("an account of {}", self.name), reason);
-        let secret = match &answers.credential {
-            Some(AddCredential::Saved(secret)) => secret,
-            Some(AddCredential::Variable(_)) => {
+        if let Some(account) = &answers.account {
+            check_account_name(account)?;
+        }
+        let check = ConnectorCheck { name: &self.name, context, browser: Mutex::new(browser) };
+        let signed_in = Box::pin(self.sign_in_to_api(&check, answers)).await?;
+        let secret = match (sign_in::saved(answers, signed_in.as_ref()), &answers.credential) {
+            (Some(secret), _) => secret,
+            (None, Some(_)) => {
                 return Err(refused("its credential is saved, and a variable has none to save")
                     .next("--credential - reads it from stdin"));
             }
-            None => {
+            (None, None) if self.asks_for_client() => {
+                return Err(AddError::BrowserNeeded(self.title.clone()));
+            }
+            (None, None) => {
                 let step =
                     format!("`loggia auth login {}` signs in; --credential gives a key instead", self.name);
                 return Err(refused("its server signs you in").next(step));
             }
         };
-        let check = ConnectorCheck { name: &self.name, context, browser: Mutex::new(None) };
+        let token = signed_in.as_ref().map(ApiSignIn::token);
         let result = match answers.is_checked {
-            true => Some(Box::pin(self.check(&check, answers)).await?),
+            true => Some(Box::pin(self.check(&check, answers, token)).await?),
             false => None,
         };
         let account = account_name(answers, result.as_ref());
-        context.credentials().save_account(&self.name, &account, secret.clone()).await?;
+        context.credentials().save_account(&self.name, &account, secret).await?;
         Ok(account)
     }
+}
+
+/// Returns the clients with which the accounts of a connector were signed in, that of the default account first.
+async fn known_clients(
+    connector: &str,
+    context: &ConnectorContext,
+) -> Result<Vec<(String, PreregisteredClient)>, AddError> {
+    let credentials = context.credentials();
+    let mut accounts = credentials.accounts(Some(connector)).await?;
+    accounts.sort_by_key(|account| !account.is_default);
+    let mut clients = Vec::new();
+    for account in accounts {
+        let record = credentials.account_record(connector, Some(&account.name)).await?;
+        let credential = record.as_ref().and_then(oauth_credential);
+        clients.extend(credential.map(|Credential { client, .. }| {
+            (account.name, PreregisteredClient { id: client.client_id, secret: client.secret })
+        }));
+    }
+    Ok(clients)
 }
 
 /// Returns a TOML value of a definition as JSON.

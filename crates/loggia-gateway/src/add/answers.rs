@@ -7,6 +7,8 @@ use loggia_connect::manifest::AuthStep;
 use loggia_connect::secret::Secret;
 use serde_json::{Map, Value};
 
+use super::sign_in::{CLIENT_ID, CLIENT_SECRET};
+
 /// The start of a text that names an environment variable.
 const VARIABLE: &str = "env:";
 
@@ -17,6 +19,12 @@ pub struct AddAnswers {
     pub config: Map<String, Value>,
     /// The credential.
     pub credential: Option<AddCredential>,
+    /// The id of the client that the user registered at the vendor, for a sign-in.
+    pub client_id: Option<String>,
+    /// The secret of that client.
+    pub client_secret: ClientSecret,
+    /// True if a sign-in asks for the scopes to read only.
+    pub is_read_only: bool,
     /// The name of the account; without one, the name that the system tells, or `default`.
     pub account: Option<String>,
     /// True if the connector is proved before it is stored.
@@ -25,12 +33,50 @@ pub struct AddAnswers {
 
 impl Default for AddAnswers {
     fn default() -> AddAnswers {
-        AddAnswers { config: Map::new(), credential: None, account: None, is_checked: true }
+        AddAnswers {
+            config: Map::new(),
+            credential: None,
+            client_id: None,
+            client_secret: ClientSecret::Unknown,
+            is_read_only: false,
+            account: None,
+            is_checked: true,
+        }
+    }
+}
+
+/// The answer of a user about the secret of a client.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum ClientSecret {
+    /// The user was not asked.
+    #[default]
+    Unknown,
+    /// The client has no secret.
+    None,
+    /// The secret, which is saved with the tokens.
+    Given(AddCredential),
+}
+
+impl ClientSecret {
+    /// Reads the secret of a command's options: a client that is named without one has none.
+    ///
+    /// # Errors
+    ///
+    /// The reason why the text is no secret.
+    pub fn of_option(
+        client_id: Option<&str>,
+        client_secret: Option<&str>,
+    ) -> Result<ClientSecret, &'static str> {
+        Ok(match (client_secret, client_id) {
+            (Some(secret), _) => ClientSecret::Given(secret.parse()?),
+            (None, Some(_)) => ClientSecret::None,
+            (None, None) => ClientSecret::Unknown,
+        })
     }
 }
 
 /// A credential that a user gives.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AddCredential {
     /// It is saved beside the other credentials of the user.
     Saved(Secret),
@@ -97,6 +143,8 @@ impl MissingAnswer {
     pub fn option(&self) -> String {
         match self.field.as_str() {
             "credential" => "--credential VALUE|-|env:NAME".to_owned(),
+            CLIENT_ID => "--client-id ID".to_owned(),
+            CLIENT_SECRET => "--client-secret env:NAME".to_owned(),
             field => format!("--set {field}=VALUE"),
         }
     }

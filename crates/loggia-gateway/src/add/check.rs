@@ -146,10 +146,14 @@ impl ConnectorCheck<'_> {
         }
     }
 
+    /// Returns the user agent for a sign-in; it is used once.
+    pub(super) fn take_browser(&self) -> Option<LoopbackUserAgent> {
+        self.browser.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
     async fn sign_in(&self, remote: &Remote<Secret>, issuer: Option<String>) -> Result<(), AddError> {
         let url = remote.url.expose();
-        let browser = self.browser.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(browser) = browser else { return Err(AddError::SignInNeeded(url.to_owned())) };
+        let Some(browser) = self.take_browser() else { return Err(AddError::SignInNeeded(url.to_owned())) };
         let options = SignInOptions { issuer, ..SignInOptions::default() };
         let signed_in = Box::pin(self.context.credentials().sign_in(url, options, browser)).await;
         signed_in.map(drop).map_err(|error| AddError::SignIn { url: url.to_owned(), error })

@@ -7,7 +7,7 @@ use loggia_auth::error::AuthError;
 use loggia_connect::import::ImportError;
 use loggia_connect::manifest::ConfigProblem;
 
-use super::MissingAnswer;
+use super::{MissingAnswer, sign_in};
 use crate::error::GatewayError;
 
 /// The reason why a connector is not added. Nothing was stored.
@@ -45,6 +45,8 @@ pub enum AddError {
     Invalid(Vec<ConfigProblem>),
     /// The server needs a sign-in, and there was no user agent for it.
     SignInNeeded(String),
+    /// The user signs in with a browser, and there was no user agent for it. The field is the title of the system.
+    BrowserNeeded(String),
     /// The server refuses the sign-in, or cannot be signed in to.
     SignIn {
         /// The URL of the server.
@@ -96,7 +98,11 @@ impl AddError {
             )),
             AddError::File(ImportError::ConfigFile(_)) | AddError::Gateway(_) => None,
             AddError::File(_) => Some("nothing was changed".to_owned()),
-            AddError::Missing(_) | AddError::Invalid(_) | AddError::SignIn { .. } => None,
+            AddError::BrowserNeeded(_) => {
+                Some("run it in a terminal, without --yes; --credential gives an access token instead".to_owned())
+            }
+            AddError::SignIn { error, .. } => sign_in::next_step(error),
+            AddError::Missing(_) | AddError::Invalid(_) => None,
         }
     }
 }
@@ -120,6 +126,7 @@ impl fmt::Display for AddError {
                 Ok(())
             }
             AddError::SignInNeeded(url) => write!(f, "{} needs a sign-in", redact_url(url)),
+            AddError::BrowserNeeded(title) => write!(f, "{title} needs a sign-in, in a browser"),
             AddError::SignIn { error, .. } => error.fmt(f),
             AddError::Unproven { reason, .. } => write!(f, "it does not work, so it was not added: {reason}"),
             AddError::File(error) => error.fmt(f),

@@ -17,6 +17,7 @@ use super::error::AddError;
 use super::place::AddPlace;
 use super::plan::{AddPlan, PlanTarget, list_tokens};
 use super::section;
+use super::sign_in::{self, ApiSignIn};
 use crate::connection::ConnectorContext;
 use crate::connector_credentials::check_account_name;
 
@@ -38,6 +39,8 @@ pub struct AddedReport {
     pub tools: Vec<String>,
     /// The tokens that the list of its tools costs a model, about.
     pub list_tokens: Option<usize>,
+    /// The scopes that the vendor granted at the sign-in.
+    pub scopes: Vec<String>,
     /// The name of a tool that reads and needs no argument.
     pub first_call: Option<String>,
 }
@@ -65,32 +68,36 @@ impl AddPlan {
         }
         let definition = section::definition(&self.name, self.section(&answers)?);
         let check = ConnectorCheck { name: &self.name, context, browser: Mutex::new(browser) };
+        let signed_in = Box::pin(self.sign_in_to_api(&check, &answers)).await?;
+        let token = signed_in.as_ref().map(ApiSignIn::token);
         let result = match answers.is_checked {
-            true => Some(Box::pin(self.check(&check, &answers)).await?),
+            true => Some(Box::pin(self.check(&check, &answers, token)).await?),
             false => None,
         };
-        let is_saved = matches!(answers.credential, Some(AddCredential::Saved(_)));
-        let account = is_saved.then(|| account_name(&answers, result.as_ref()));
-        self.store(&answers, account.as_deref(), &definition, place, context).await?;
+        let saved = sign_in::saved(&answers, signed_in.as_ref());
+        let saved = saved.map(|saved| (account_name(&answers, result.as_ref()), saved));
+        self.store(saved.as_ref(), &definition, place, context).await?;
         let tools = result.as_ref().map(|result| result.tools.as_slice()).unwrap_or_default();
         Ok(AddedReport {
             name: self.name.clone(),
             file: place.written_file().map(Path::to_owned),
-            account,
+            account: saved.map(|(account, _)| account),
             is_checked: result.is_some(),
             tools: tools.iter().map(|tool| tool.name.clone()).collect(),
             list_tokens: result.is_some().then(|| list_tokens(tools.iter())).or(self.list_tokens),
+            scopes: signed_in.as_ref().map(ApiSignIn::scopes).unwrap_or_default(),
             first_call: tools.iter().find(|tool| is_first_call(tool)).map(|tool| tool.name.clone()),
         })
     }
 
-    /// Connects to the connector that the answers make, and asks its health.
+    /// Connects to the connector that the answers make, and asks its health. `token` is that of a sign-in.
     pub(super) async fn check(
         &self,
         check: &ConnectorCheck<'_>,
         answers: &AddAnswers,
+        token: Option<Secret>,
     ) -> Result<CheckResult, AddError> {
-        let credential = answers.credential.as_ref().map(current).transpose()?;
+        let credential = token.or(answers.credential.as_ref().map(current).transpose()?);
         match (&self.target, self.manifest_backend()) {
             (_, Some((manifest, backend))) => {
                 let values = values(manifest, &answers.config, credential)?;
@@ -174,17 +181,16 @@ impl AddPlan {
     /// Saves the credential, then the definition. If the second fails, the first is undone.
     async fn store(
         &self,
-        answers: &AddAnswers,
-        account: Option<&str>,
+        saved: Option<&(String, Secret)>,
         definition: &str,
         place: &AddPlace,
         context: &ConnectorContext,
     ) -> Result<(), AddError> {
         let credentials = context.credentials();
-        let (Some(account), Some(AddCredential::Saved(secret))) = (account, &answers.credential) else {
+        let Some((account, secret)) = saved else {
             return place.store(&self.name, definition).await;
         };
-        let before = credentials.account_credential(&self.name, Some(account)).await?;
+        let before = credentials.account_record(&self.name, Some(account)).await?;
         credentials.save_account(&self.name, account, secret.clone()).await?;
         let stored = place.store(&self.name, definition).await;
         if stored.is_err() {
@@ -205,7 +211,7 @@ pub(super) fn account_name(answers: &AddAnswers, result: Option<&CheckResult>) -
 }
 
 /// Returns the values with which a manifest is filled: variables have their present values.
-fn values(
+pub(super) fn values(
     manifest: &ConnectorManifest,
     config: &Map<String, Value>,
     credential: Option<Secret>,
@@ -227,7 +233,7 @@ fn expanded(field: &str, text: &str) -> Result<String, AddError> {
     }
 }
 
-fn current(credential: &AddCredential) -> Result<Secret, AddError> {
+pub(super) fn current(credential: &AddCredential) -> Result<Secret, AddError> {
     let none = || match credential {
         AddCredential::Variable(name) => not_set("credential", name),
         AddCredential::Saved(_) => not_set("credential", ""),

@@ -33,9 +33,10 @@ mod place;
 mod plan;
 mod plan_text;
 mod section;
+mod sign_in;
 mod source;
 
-pub use answers::{AddAnswers, AddCredential, MissingAnswer};
+pub use answers::{AddAnswers, AddCredential, ClientSecret, MissingAnswer};
 pub use error::AddError;
 pub use finish::AddedReport;
 pub use place::AddPlace;

@@ -19,6 +19,8 @@ use super::answers::{AddAnswers, MissingAnswer, variable_of};
 use super::error::AddError;
 use super::name;
 use super::source::{AddSource, PackageKind, SourceKind};
+use crate::account_oauth::ApiAuthorization;
+use crate::token_source::PreregisteredClient;
 
 /// Bytes of a text for one token of a model, about.
 const BYTES_PER_TOKEN: usize = 4;
@@ -52,6 +54,8 @@ pub struct AddPlan {
     pub credential: Option<PlannedCredential>,
     /// The tokens that the list of its tools costs a model, about; `None` where the server writes the list.
     pub list_tokens: Option<usize>,
+    /// The clients with which its accounts were signed in; the default account is the first.
+    pub(super) known_clients: Vec<(String, PreregisteredClient)>,
     pub(super) target: PlanTarget,
 }
 
@@ -96,6 +100,8 @@ pub struct PlannedCredential {
     pub is_sign_in: bool,
     /// True if it must be entered.
     pub is_required: bool,
+    /// True if the user signs in with a client that they registered at the vendor.
+    pub needs_client: bool,
 }
 
 /// The thing that is added.
@@ -217,6 +223,7 @@ impl AddPlan {
             choices: Vec::new(),
             steps: credential.steps.clone(),
         }));
+        missing.extend(self.missing_client(answers));
         missing
     }
 
@@ -267,6 +274,7 @@ fn of_manifest(
         write_scopes: backend.auth.write_scopes.clone(),
         config: manifest.config.clone(),
         credential: credential(backend),
+        known_clients: Vec::new(),
         list_tokens: is_written.then(|| list_tokens(definitions.iter())),
         target: PlanTarget::Manifest { reference, backend: backend.name.clone(), manifest: manifest.clone() },
     })
@@ -334,7 +342,9 @@ fn hosts(backend: &ManifestBackend) -> Vec<String> {
 
 fn credential(backend: &ManifestBackend) -> Option<PlannedCredential> {
     let auth = &backend.auth;
-    let is_entered = auth.class.is_entered() || (backend.kind().is_direct() && auth.class.is_oauth());
+    let is_api_sign_in = ApiAuthorization::is_named_by(backend);
+    let is_token = backend.kind().is_direct() && auth.class.is_oauth() && !is_api_sign_in;
+    let is_entered = auth.class.is_entered() || is_token;
     if auth.class == AuthClass::None {
         return None;
     }
@@ -349,6 +359,7 @@ fn credential(backend: &ManifestBackend) -> Option<PlannedCredential> {
         steps: auth.steps.clone(),
         is_sign_in: !is_entered,
         is_required: is_entered,
+        needs_client: is_api_sign_in,
     })
 }
 
@@ -365,6 +376,7 @@ fn of_api(description: String, api: &Api, base_url: Option<&http::Uri>) -> AddPl
         steps: Vec::new(),
         is_sign_in: false,
         is_required: api.operations().iter().all(needs),
+        needs_client: false,
     });
     let mut notes: Vec<String> = Vec::new();
     if !api.problems().is_empty() {
@@ -494,6 +506,7 @@ fn empty(name: String, title: String, backend: Backend<Secret>) -> AddPlan {
         config: Vec::new(),
         credential: None,
         list_tokens: None,
+        known_clients: Vec::new(),
         target: PlanTarget::Backend(backend),
     }
 }

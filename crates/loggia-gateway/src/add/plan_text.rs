@@ -51,7 +51,9 @@ impl fmt::Display for AddPlan {
         match &self.credential {
             Some(credential) if credential.is_sign_in => {
                 line("needs", "a sign-in, in your browser")?;
-                for (n, AuthStep { text, link }) in credential.steps.iter().enumerate() {
+                // The steps to a client are told when the user is asked for it.
+                let steps = credential.steps.iter().filter(|_| !credential.needs_client);
+                for (n, AuthStep { text, link }) in steps.enumerate() {
                     let link = link.as_ref().map(|link| format!(" {link}")).unwrap_or_default();
                     line(&format!("step {}", n + 1), &format!("{text}{link}"))?;
                 }
@@ -126,6 +128,7 @@ impl AddedReport {
             "tools": self.tools,
             "listTokens": self.list_tokens,
             "firstCall": self.first_call,
+            "scopes": self.scopes,
         })
     }
 }

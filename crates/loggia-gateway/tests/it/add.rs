@@ -263,7 +263,7 @@ async fn a_further_account_needs_a_credential_that_the_system_takes() {
         let saved = match AddPlan::of_definition(name, definition, &directory, &context).await {
             Ok((plan, answers)) => {
                 let credential = credential.map(|text| text.parse().expect("a credential"));
-                plan.save_account(&AddAnswers { credential, ..answers }, &context).await
+                plan.save_account(&AddAnswers { credential, ..answers }, &context, None).await
             }
             Err(error) => Err(error),
         };

@@ -1,6 +1,7 @@
 //! A gateway inside a program of its own: this one.
 
 mod add;
+mod api_sign_in;
 mod apis;
 mod browser;
 mod errors;
