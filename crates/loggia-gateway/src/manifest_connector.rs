@@ -61,6 +61,10 @@ struct ConnectorAccount {
 pub struct ManifestSignIn {
     /// The authorization server, if the manifest names it.
     pub issuer: Option<String>,
+    /// The resource indicator, if the manifest names it.
+    pub resource: Option<String>,
+    /// The registration endpoint, if the manifest names it.
+    pub register_at: Option<String>,
     /// The scopes to read and to write.
     pub scopes: Scopes,
     /// The reason why a person may be unable to sign in, and the next backend, one sentence each.
@@ -131,7 +135,7 @@ impl ManifestConnector {
     /// Returns the facts for a sign-in to its backend.
     pub(crate) fn sign_in(&self) -> Option<ManifestSignIn> {
         let backend = self.backend().ok()?;
-        let BackendAuth { issuer, read_scopes, write_scopes, .. } = &backend.auth;
+        let BackendAuth { issuer, resource, register_at, read_scopes, write_scopes, .. } = &backend.auth;
         let position = self.manifest.backends.iter().position(|other| other.name == backend.name)?;
         let next = self.manifest.backends.get(position + 1);
         let next = next.map(|next| {
@@ -140,6 +144,8 @@ impl ManifestConnector {
         let unusable = backend.unusable_when.as_ref();
         Some(ManifestSignIn {
             issuer: issuer.clone(),
+            resource: resource.clone(),
+            register_at: register_at.clone(),
             scopes: read_scopes.iter().chain(write_scopes).collect(),
             alternative: unusable.into_iter().cloned().chain(next).collect::<Vec<_>>(),
         })

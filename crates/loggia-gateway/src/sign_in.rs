@@ -1,13 +1,14 @@
 //! The sign-in of the user who runs the program to a server at a URL. Invariant: a token source is kept only after a sign-in
 //! with it has succeeded.
 
-use loggia_auth::client::Credential;
+use loggia_auth::client::{Credential, OAuthBuilder};
 use loggia_auth::error::AuthError;
 use loggia_auth::loopback::LoopbackUserAgent;
 use loggia_auth::scope::Scopes;
 
 use crate::credential_report::{CredentialReport, SignInState};
 use crate::credentials::Credentials;
+use crate::server_url::server_url;
 use crate::token_source::{PreregisteredClient, TokenSource};
 
 /// The choices of a user for a sign-in. The default needs no choice.
@@ -19,6 +20,10 @@ pub struct SignInOptions {
     pub source: Option<TokenSource>,
     /// An issuer to accept although the server lists it with another slash at its end.
     pub issuer: Option<String>,
+    /// A resource indicator (RFC 8707) in place of the published one.
+    pub resource: Option<String>,
+    /// A registration endpoint in place of the published one.
+    pub register_at: Option<String>,
     /// Further scopes. A user who has them not signs in again.
     pub scopes: Scopes,
     /// Scopes that a sign-in asks for, too. A user who is signed in already does not sign in again for them.
@@ -50,7 +55,7 @@ impl Credentials {
         options: SignInOptions,
         browser: LoopbackUserAgent,
     ) -> Result<CredentialReport, AuthError> {
-        let SignInOptions { client, source, issuer, scopes, usual_scopes } = options;
+        let SignInOptions { client, source, issuer, resource, register_at, scopes, usual_scopes } = options;
         let before = match self.oauth(url).await?.credential().await {
             Err(AuthError::Unreadable(_)) => None,
             other => other?,
@@ -65,7 +70,11 @@ impl Credentials {
         };
         let named = client.as_ref().filter(|_| source.is_none()).map(PreregisteredClient::client);
         let builder = self.oauth_builder(url, source.as_ref(), Some(browser))?.named(named).scopes(scopes);
-        let oauth = issuer.iter().fold(builder, |builder, issuer| builder.issuer(issuer)).build()?;
+        let builder = issuer.iter().fold(builder, |builder, issuer| builder.issuer(issuer));
+        let builder = resource.iter().fold(builder, |builder, resource| builder.resource(resource));
+        let register_at = register_at.as_deref().map(server_url).transpose()?;
+        let builder = register_at.into_iter().fold(builder, OAuthBuilder::registration_endpoint);
+        let oauth = builder.build()?;
         let credential = match anew {
             true => Some(oauth.sign_in().await?),
             false => oauth.ensure().await?,

@@ -110,6 +110,7 @@ impl CodeFlow {
             issuer: &server.issuer,
             is_2025_03_26: server.is_2025_03_26,
             resource: &pending.resource,
+            is_resource_configured: settings.resource.is_some(),
             client: &client,
             requested: &pending.requested,
             dpop_key: pending.dpop_key.clone(),

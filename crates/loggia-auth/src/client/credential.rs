@@ -24,6 +24,9 @@ pub struct Credential {
     pub is_2025_03_26: bool,
     /// The resource of the token.
     pub resource: String,
+    /// True if the program chose the resource, so that the server may publish another one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_resource_configured: bool,
     /// The client that the token was issued to.
     pub client: ClientRecord,
     /// The id of the sign-in: it stays the same when the token is renewed.
@@ -82,6 +85,7 @@ pub(crate) struct CredentialParts<'a> {
     pub(crate) issuer: &'a str,
     pub(crate) is_2025_03_26: bool,
     pub(crate) resource: &'a str,
+    pub(crate) is_resource_configured: bool,
     pub(crate) client: &'a KnownClient,
     pub(crate) requested: &'a Scopes,
     pub(crate) dpop_key: Option<Secret>,
@@ -101,6 +105,7 @@ impl CredentialParts<'_> {
             issuer: self.issuer.to_owned(),
             is_2025_03_26: self.is_2025_03_26,
             resource: self.resource.to_owned(),
+            is_resource_configured: self.is_resource_configured,
             client: self.client.into(),
             session: self.session,
             dpop,

@@ -49,6 +49,7 @@ impl GrantFlow {
             issuer: &server.issuer,
             is_2025_03_26: server.is_2025_03_26,
             resource: &resource,
+            is_resource_configured: settings.resource.is_some(),
             client: &request.client,
             requested: &scopes,
             dpop_key: signer.as_ref().map(DpopSigner::to_secret),

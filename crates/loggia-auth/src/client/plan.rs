@@ -33,7 +33,7 @@ impl TokenRequestPlan {
         let preregistered = settings.identity.preregistered().find_map(|client| client.issuer.as_deref());
         let known = current.map(|credential| credential.issuer.as_str());
         let preferred = settings.issuer.as_deref().or(known).or(preregistered);
-        let discovery = settings.discover(challenge, preferred).await?;
+        let discovery = settings.discover(challenge, preferred, settings.issuer.as_deref()).await?;
         let scopes = select_scopes(challenge, &discovery, earlier_scopes, &settings.extra_scopes, has_user);
         let signer =
             wants_dpop(settings.dpop, challenge, &discovery).then(DpopSigner::generate).transpose()?;

@@ -45,6 +45,7 @@ impl Refresher {
             issuer: &credential.issuer,
             is_2025_03_26: credential.is_2025_03_26,
             resource: &credential.resource,
+            is_resource_configured: credential.is_resource_configured,
             client: &credential.client.to_client(),
             requested: &credential.requested,
             dpop_key: credential.dpop_key.clone(),

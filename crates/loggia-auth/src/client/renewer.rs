@@ -340,9 +340,12 @@ impl Renewer {
         challenge: &BearerChallenge,
         credential: &Credential,
     ) -> Result<bool, AuthError> {
-        let found = self.settings.discover(challenge, Some(&credential.issuer)).await?;
-        let is_same_resource =
-            found.server.is_2025_03_26 || self.settings.resource_of(&found) == credential.resource;
+        // A server that names no authorization server keeps the one that was configured.
+        let configured = Some(credential.issuer.as_str()).filter(|_| !credential.is_2025_03_26);
+        let found = self.settings.discover(challenge, Some(&credential.issuer), configured).await?;
+        let is_same_resource = found.server.is_2025_03_26
+            || credential.is_resource_configured
+            || self.settings.resource_of(&found) == credential.resource;
         Ok(found.server.issuer == credential.issuer && is_same_resource)
     }
 

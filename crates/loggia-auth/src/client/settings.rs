@@ -79,16 +79,16 @@ impl ClientSettings {
     }
 
     /// Finds the authorization server: the one whose endpoints are given, or the one that the server names. `preferred` is
-    /// the issuer to choose of several.
+    /// the issuer to choose of several, and `configured` that of a server that names none.
     pub(super) async fn discover(
         &self,
         challenge: &BearerChallenge,
         preferred: Option<&str>,
+        configured: Option<&str>,
     ) -> Result<DiscoveryResult, AuthError> {
         if let Some(endpoints) = &self.endpoints {
             return Ok(DiscoveryResult { resource: None, server: endpoints.metadata() });
         }
-        let configured = self.issuer.as_deref();
         let mut found =
             discovery::discover_or(&self.http, &self.server, challenge, preferred, configured).await?;
         if let Some(endpoint) = &self.registration_endpoint {

@@ -166,7 +166,9 @@ async fn login(args: &LoginArgs, config: Option<&Path>, credentials: &Credential
     let scopes = args.scope.iter().flat_map(|scope| scope.split_whitespace()).collect();
     let usual_scopes = manifest.as_ref().map(|manifest| manifest.scopes.clone()).unwrap_or_default();
     let issuer = args.issuer.clone().or(issuer);
-    let options = SignInOptions { client, source, issuer, scopes, usual_scopes };
+    let (resource, register_at) =
+        manifest.as_ref().map(|one| (one.resource.clone(), one.register_at.clone())).unwrap_or_default();
+    let options = SignInOptions { client, source, issuer, resource, register_at, scopes, usual_scopes };
     let wrong = |error| {
         let is_unlisted = matches!(error, AuthError::Registration(_));
         let alternative = manifest.as_ref().filter(|_| is_unlisted).map(|manifest| &manifest.alternative[..]);

@@ -73,6 +73,16 @@ impl AddPlan {
         context: &ConnectorContext,
         browser: Option<LoopbackUserAgent>,
     ) -> Result<String, AddError> {
+        let is_sign_in = self.credential.as_ref().is_some_and(|credential| credential.is_sign_in);
+        if is_sign_in && !self.is_api_sign_in() && answers.credential.is_none() {
+            let step =
+                format!("`loggia auth login {}` signs in; --credential gives a key instead", self.name);
+            return Err(AddError::unusable(
+                format!("an account of {}", self.name),
+                "its server signs you in",
+            )
+            .next(step));
+        }
         let missing = self.missing(answers);
         if !missing.is_empty() {
             return Err(AddError::Missing(missing));
@@ -88,9 +98,6 @@ impl AddPlan {
             (None, Some(_)) => {
                 return Err(refused("its credential is saved, and a variable has none to save")
                     .next("--credential - reads it from stdin"));
-            }
-            (None, None) if self.asks_for_client() => {
-                return Err(AddError::BrowserNeeded(self.title.clone()));
             }
             (None, None) => {
                 let step =

@@ -30,16 +30,18 @@ pub(super) struct CheckResult {
     pub(super) tools: Vec<Tool>,
     /// The name of the account, if the system tells it.
     pub(super) account: Option<String>,
+    /// The scopes of a sign-in.
+    pub(super) scopes: Vec<String>,
 }
 
 /// The rule for a server that refuses a connection without a sign-in.
 pub(super) enum SignInRule {
     /// The credential was entered. The URL may hold it, so no error names the URL.
     Never,
-    /// The user signs in; `issuer` is the one that the connector names.
+    /// The user signs in.
     IfNeeded {
-        /// The issuer.
-        issuer: Option<String>,
+        /// The client, the scopes and the facts of the manifest.
+        options: Box<SignInOptions>,
     },
 }
 
@@ -56,6 +58,7 @@ impl ConnectorCheck<'_> {
         &self,
         backend: &ManifestBackend,
         values: &ConnectorValues,
+        options: SignInOptions,
     ) -> Result<CheckResult, AddError> {
         let resolved = backend.resolve(values).map_err(|error| unproven(error.to_string()))?;
         match resolved {
@@ -63,7 +66,7 @@ impl ConnectorCheck<'_> {
                 let health = upstream_health(backend);
                 let sign_in = match backend.auth.class.is_entered() {
                     true => SignInRule::Never,
-                    false => SignInRule::IfNeeded { issuer: backend.auth.issuer.clone() },
+                    false => SignInRule::IfNeeded { options: Box::new(options) },
                 };
                 Box::pin(self.backend(&configured, health.as_ref(), sign_in)).await
             }
@@ -86,7 +89,7 @@ impl ConnectorCheck<'_> {
         let account = api.check_health().await.map_err(|error| {
             unproven(error).next("check the credential, or add it without the proof: --no-check")
         })?;
-        Ok(CheckResult { tools: api.tools().collect(), account })
+        Ok(CheckResult { tools: api.tools().collect(), account, scopes: Vec::new() })
     }
 
     /// Connects to a backend as a configuration has it, and lists its tools.
@@ -96,9 +99,10 @@ impl ConnectorCheck<'_> {
         health: Option<&HealthCheck>,
         sign_in: SignInRule,
     ) -> Result<CheckResult, AddError> {
+        let mut scopes = Vec::new();
         let connected = match (self.connect(backend).await, backend, sign_in) {
-            (Err(Error::Unauthorized(_)), Backend::Remote(remote), SignInRule::IfNeeded { issuer }) => {
-                Box::pin(self.sign_in(remote, issuer)).await?;
+            (Err(Error::Unauthorized(_)), Backend::Remote(remote), SignInRule::IfNeeded { options }) => {
+                scopes = Box::pin(self.sign_in(remote, *options)).await?;
                 self.connect(backend).await
             }
             (connected, ..) => connected,
@@ -107,7 +111,7 @@ impl ConnectorCheck<'_> {
         let proof = self.list(&client, health).await;
         // The connection was for the proof alone; a server that does not answer the goodbye changes nothing.
         let _ = client.close().await;
-        proof
+        proof.map(|proof| CheckResult { scopes, ..proof })
     }
 
     async fn list(&self, client: &Client, health: Option<&HealthCheck>) -> Result<CheckResult, AddError> {
@@ -117,7 +121,7 @@ impl ConnectorCheck<'_> {
             false => Vec::new(),
         };
         let Some(HealthCheck { call: HealthCall::Tool { name, arguments }, .. }) = health else {
-            return Ok(CheckResult { tools, account: None });
+            return Ok(CheckResult { tools, account: None, scopes: Vec::new() });
         };
         let result = client.call_tool(name, arguments).await.map_err(|error| failed(&error))?;
         if result.is_error == Some(true) {
@@ -132,7 +136,7 @@ impl ConnectorCheck<'_> {
             Some(health) => health.account_of(text.into(), self.context.filters()).await,
             None => None,
         };
-        Ok(CheckResult { tools, account })
+        Ok(CheckResult { tools, account, scopes: Vec::new() })
     }
 
     async fn connect(&self, backend: &Backend<Secret>) -> Result<Client, Error> {
@@ -151,12 +155,18 @@ impl ConnectorCheck<'_> {
         self.browser.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    async fn sign_in(&self, remote: &Remote<Secret>, issuer: Option<String>) -> Result<(), AddError> {
+    /// Signs in to a server. Returns the scopes that were granted.
+    async fn sign_in(
+        &self,
+        remote: &Remote<Secret>,
+        options: SignInOptions,
+    ) -> Result<Vec<String>, AddError> {
         let url = remote.url.expose();
         let Some(browser) = self.take_browser() else { return Err(AddError::SignInNeeded(url.to_owned())) };
-        let options = SignInOptions { issuer, ..SignInOptions::default() };
         let signed_in = Box::pin(self.context.credentials().sign_in(url, options, browser)).await;
-        signed_in.map(drop).map_err(|error| AddError::SignIn { url: url.to_owned(), error })
+        signed_in
+            .map(|report| report.scopes.unwrap_or_default())
+            .map_err(|error| AddError::SignIn { url: url.to_owned(), error })
     }
 }
 

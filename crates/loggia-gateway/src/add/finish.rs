@@ -85,7 +85,10 @@ impl AddPlan {
             is_checked: result.is_some(),
             tools: tools.iter().map(|tool| tool.name.clone()).collect(),
             list_tokens: result.is_some().then(|| list_tokens(tools.iter())).or(self.list_tokens),
-            scopes: signed_in.as_ref().map(ApiSignIn::scopes).unwrap_or_default(),
+            scopes: match &signed_in {
+                Some(signed_in) => signed_in.scopes(),
+                None => result.as_ref().map(|result| result.scopes.clone()).unwrap_or_default(),
+            },
             first_call: tools.iter().find(|tool| is_first_call(tool)).map(|tool| tool.name.clone()),
         })
     }
@@ -101,7 +104,8 @@ impl AddPlan {
         match (&self.target, self.manifest_backend()) {
             (_, Some((manifest, backend))) => {
                 let values = values(manifest, &answers.config, credential)?;
-                Box::pin(check.manifest(backend, &values)).await
+                let options = self.sign_in_options(answers, backend)?;
+                Box::pin(check.manifest(backend, &values, options)).await
             }
             (PlanTarget::Backend(backend), _) => {
                 let mut backend = backend.clone();
@@ -116,7 +120,8 @@ impl AddPlan {
                     }
                     Backend::Remote(_) | Backend::Manifest(_) | Backend::Builtin(_) => {}
                 }
-                Box::pin(check.backend(&backend, None, SignInRule::IfNeeded { issuer: None })).await
+                Box::pin(check.backend(&backend, None, SignInRule::IfNeeded { options: Box::default() }))
+                    .await
             }
             (PlanTarget::Manifest { .. }, None) => {
                 Err(AddError::unusable(&self.title, "its backend is gone"))

@@ -17,8 +17,8 @@ use url::Url;
 
 use super::answers::{AddAnswers, MissingAnswer, variable_of};
 use super::error::AddError;
-use super::name;
 use super::source::{AddSource, PackageKind, SourceKind};
+use super::{name, sign_in};
 use crate::account_oauth::ApiAuthorization;
 use crate::token_source::PreregisteredClient;
 
@@ -122,7 +122,9 @@ impl AddPlan {
     /// [`AddError::Unusable`] if the name or the backend cannot be.
     pub fn new(source: AddSource, name: Option<&str>, backend: Option<&str>) -> Result<AddPlan, AddError> {
         let mut plan = match source.kind {
-            SourceKind::Manifest { reference, manifest } => of_manifest(reference, manifest, backend)?,
+            SourceKind::Manifest { reference, manifest } => {
+                of_manifest(reference, manifest, backend, &source.signed_in)?
+            }
             other => {
                 let plan = match other {
                     SourceKind::Api { description, api, base_url } => {
@@ -246,6 +248,7 @@ fn of_manifest(
     reference: String,
     manifest: Box<ConnectorManifest>,
     wanted: Option<&str>,
+    signed_in: &[String],
 ) -> Result<AddPlan, AddError> {
     let (backend, reason) = choose(&manifest, wanted)?;
     let others = manifest.backends.iter().filter(|other| other.name != backend.name);
@@ -273,7 +276,7 @@ fn of_manifest(
         read_scopes: backend.auth.read_scopes.clone(),
         write_scopes: backend.auth.write_scopes.clone(),
         config: manifest.config.clone(),
-        credential: credential(backend),
+        credential: credential(backend, signed_in),
         known_clients: Vec::new(),
         list_tokens: is_written.then(|| list_tokens(definitions.iter())),
         target: PlanTarget::Manifest { reference, backend: backend.name.clone(), manifest: manifest.clone() },
@@ -340,7 +343,7 @@ fn hosts(backend: &ManifestBackend) -> Vec<String> {
     host.into_iter().collect()
 }
 
-fn credential(backend: &ManifestBackend) -> Option<PlannedCredential> {
+fn credential(backend: &ManifestBackend, signed_in: &[String]) -> Option<PlannedCredential> {
     let auth = &backend.auth;
     let is_api_sign_in = ApiAuthorization::is_named_by(backend);
     let is_token = backend.kind().is_direct() && auth.class.is_oauth() && !is_api_sign_in;
@@ -359,7 +362,7 @@ fn credential(backend: &ManifestBackend) -> Option<PlannedCredential> {
         steps: auth.steps.clone(),
         is_sign_in: !is_entered,
         is_required: is_entered,
-        needs_client: is_api_sign_in,
+        needs_client: is_api_sign_in || sign_in::server_needs_client(backend, signed_in),
     })
 }
 

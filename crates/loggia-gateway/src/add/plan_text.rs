@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use loggia_connect::manifest::{AuthClass, AuthStep, ManifestTransport};
+use loggia_connect::manifest::AuthStep;
 use loggia_openapi::OperationClass;
 use serde_json::{Value, json};
 
@@ -57,13 +57,7 @@ impl fmt::Display for AddPlan {
                     let link = link.as_ref().map(|link| format!(" {link}")).unwrap_or_default();
                     line(&format!("step {}", n + 1), &format!("{text}{link}"))?;
                 }
-                match self.client_url() {
-                    Some(url) => line(
-                        "then",
-                        &format!("`loggia auth login {url} --client-id ID` signs in; add it after that"),
-                    ),
-                    None => Ok(()),
-                }
+                Ok(())
             }
             Some(credential) if credential.is_required => line("needs", &credential.title),
             Some(credential) => line("takes", &format!("{}; some tools need it", credential.title)),
@@ -88,17 +82,6 @@ fn names<'t>(tools: impl Iterator<Item = &'t PlannedTool>) -> String {
 }
 
 impl AddPlan {
-    /// Returns the URL to sign in to with a client of the user's own, if the server needs one.
-    fn client_url(&self) -> Option<String> {
-        let (_, backend) = self.manifest_backend()?;
-        match &backend.transport {
-            ManifestTransport::Remote(server) if backend.auth.class == AuthClass::Preregistered => {
-                Some(server.url.to_string())
-            }
-            _ => None,
-        }
-    }
-
     /// Returns the plan for programs.
     pub fn to_json(&self) -> Value {
         json!({

@@ -7,6 +7,7 @@ use loggia_auth::client::Credential;
 use loggia_auth::error::AuthError;
 use loggia_auth::registration::RegisteredClient;
 use loggia_auth::scope::Scopes;
+use loggia_connect::manifest::{AuthClass, BackendAuth, ManifestBackend, ManifestTransport};
 use loggia_connect::secret::Secret;
 
 use super::answers::{AddAnswers, AddCredential, ClientSecret, MissingAnswer};
@@ -15,6 +16,8 @@ use super::error::AddError;
 use super::finish;
 use super::plan::AddPlan;
 use crate::account_oauth::{self, ApiAuthorization};
+use crate::server_url::server_url;
+use crate::sign_in::SignInOptions;
 use crate::token_source::PreregisteredClient;
 
 /// The port at which the answer of a sign-in arrives, if the user registers the redirect URI at the vendor.
@@ -105,6 +108,28 @@ impl AddPlan {
         Ok(Some(PreregisteredClient { id, secret }))
     }
 
+    /// Returns the options of a sign-in to an MCP server.
+    pub(super) fn sign_in_options(
+        &self,
+        answers: &AddAnswers,
+        backend: &ManifestBackend,
+    ) -> Result<SignInOptions, AddError> {
+        let BackendAuth { issuer, resource, register_at, .. } = &backend.auth;
+        Ok(SignInOptions {
+            client: self.given_client(answers)?,
+            issuer: issuer.clone(),
+            resource: resource.clone(),
+            register_at: register_at.clone(),
+            usual_scopes: self.wanted_scopes(answers),
+            ..SignInOptions::default()
+        })
+    }
+
+    /// Returns whether the user signs in to an API, and not to an MCP server.
+    pub(super) fn is_api_sign_in(&self) -> bool {
+        self.manifest_backend().is_some_and(|(_, backend)| ApiAuthorization::is_named_by(backend))
+    }
+
     /// Signs the user in to the API; `None` if the connector has another credential.
     pub(super) async fn sign_in_to_api(
         &self,
@@ -167,6 +192,14 @@ impl AddPlan {
         }
         Ok(())
     }
+}
+
+/// Returns whether users of an MCP server sign in with a client that they registered, and this user is not signed in yet.
+pub(super) fn server_needs_client(backend: &ManifestBackend, signed_in: &[String]) -> bool {
+    let ManifestTransport::Remote(server) = &backend.transport else { return false };
+    let url = server.url.as_plain().and_then(|url| server_url(url).ok());
+    let is_signed_in = url.is_some_and(|url| signed_in.iter().any(|known| known == url.as_str()));
+    backend.auth.class == AuthClass::Preregistered && !is_signed_in
 }
 
 /// Returns the next step of a user whose sign-in failed.

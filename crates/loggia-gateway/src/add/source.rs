@@ -25,6 +25,8 @@ const DESCRIPTION_NAMES: [&str; 5] = [".json", ".yaml", ".yml", ".graphql", ".gq
 #[derive(Debug)]
 pub struct AddSource {
     pub(super) kind: SourceKind,
+    /// The URLs of the MCP servers to which the user is signed in.
+    pub(super) signed_in: Vec<String>,
 }
 
 /// The kinds of sources, with their content.
@@ -84,7 +86,7 @@ impl AddSource {
             let suggestions = directory.suggestions(word).into_iter().map(str::to_owned).collect();
             return Err(AddError::Unknown { word: word.to_owned(), suggestions });
         };
-        Ok(AddSource { kind })
+        Ok(AddSource { kind, signed_in: credentials.servers().await.unwrap_or_default() })
     }
 }
 

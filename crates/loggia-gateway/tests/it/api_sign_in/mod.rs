@@ -10,7 +10,7 @@ use loggia_gateway::add::{AddAnswers, AddError, AddPlace, AddPlan, AddSource, Ad
 use loggia_gateway::{ConnectorContext, Credentials, GatewayServer};
 use serde_json::{Value, json};
 
-use crate::world::World;
+use crate::world::{NOTES, World};
 use vendor::{CLIENT_ID, CLIENT_SECRET, Vendor};
 
 /// A connector of the vendor, with its own place for definitions and credentials.
@@ -262,6 +262,65 @@ async fn a_sign_in_that_fails_leaves_nothing() {
     let place = AddPlace::of(None, &acme.credentials()).unwrap_or_else(|error| panic!("{error}"));
     let finished = acme.plan().await.finish(answers(CLIENT_SECRET), &place, &acme.context(), None).await;
     assert!(matches!(finished, Err(AddError::BrowserNeeded(_))), "{finished:?}");
+}
+
+/// The server names no authorization server, and the authorization server no registration endpoint: the manifest does. Each
+/// case: the class, further keys, and the answers.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_signs_in_to_a_server_with_the_facts_of_its_manifest() {
+    let upstream = World::new();
+    let gateway = upstream.builder(NOTES).authorization(false).build().await.expect("built");
+    let service = gateway.into_service().await.expect("a service");
+    for (class, register_at, given) in [
+        ("preregistered", "", answers(CLIENT_SECRET)),
+        ("dynamic_registration", "register_at = \"http://ADDRESS/register\"", AddAnswers::default()),
+    ] {
+        let vendor = Vendor::start_with(service.router()).await;
+        let world = World::new();
+        let manifest = world.path().join("notes.toml");
+        let text = format!(
+            r#"
+            name = "notes"
+            title = "Notes"
+            version = "1.0.0"
+            description = "Notes of a team."
+            [[backends]]
+            kind = "remote"
+            url = "http://ADDRESS/mcp"
+            [backends.auth]
+            class = "{class}"
+            issuer = "http://ADDRESS"
+            resource = "https://notes.example/v2"
+            read_scopes = ["pages.read"]
+            write_scopes = ["pages.write"]
+            {register_at}
+            "#
+        );
+        let text = text.replace("ADDRESS", &vendor.address.to_string());
+        std::fs::write(&manifest, text).expect("written");
+        let acme = Acme { manifest: manifest.display().to_string(), world, vendor };
+        assert_eq!(acme.plan().await.missing(&AddAnswers::default()).is_empty(), !register_at.is_empty());
+        let report = acme.add(given, Some("Ada")).await.expect(class);
+        assert_eq!(report.scopes, ["pages.read", "pages.write"], "{class}");
+        assert!(report.tools.iter().any(|tool| tool == "notes_read"), "{:?}", report.tools);
+        let page = acme.vendor.last_page();
+        assert_eq!(
+            (page["client_id"].as_str(), page["resource"].as_str()),
+            (CLIENT_ID, "https://notes.example/v2")
+        );
+        // A token that is revoked early is renewed, although the server names no authorization server.
+        let (server, client) = acme.serve().await;
+        for renewals in 0..2 {
+            let result = client.call_tool("notes_notes_read", json!({ "path": "note.txt" })).await;
+            let result = result.expect("a result");
+            assert_ne!(result.is_error, Some(true), "{class} {renewals}: {result:?}");
+            assert_eq!(acme.vendor.renewals(), renewals, "{class}");
+            acme.vendor.revoke(false);
+        }
+        server.stop().await.expect("stopped");
+        assert!(acme.plan().await.missing(&AddAnswers::default()).is_empty(), "the user is signed in");
+    }
+    service.shut_down().await;
 }
 
 /// A token that the user enters takes the place of a sign-in, and is not renewed.

@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use axum::extract::{Form, Query, State};
+use axum::extract::{Form, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -53,14 +54,23 @@ pub(crate) struct Vendor {
 
 impl Vendor {
     pub(crate) async fn start() -> Vendor {
+        Vendor::start_with(Router::new()).await
+    }
+
+    /// Starts a vendor whose MCP server takes the same tokens. The server names no authorization server.
+    pub(crate) async fn start_with(server: Router) -> Vendor {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("it is bound");
         let vendor = Vendor { address, state: Arc::default() };
+        let check = axum::middleware::from_fn_with_state(vendor.clone(), require_token);
         let routes = Router::new()
             .route("/authorize", get(authorize))
             .route("/token", post(token))
             .route("/v1/me", get(me))
-            .with_state(vendor.clone());
+            .route("/register", post(register))
+            .route("/.well-known/oauth-authorization-server", get(metadata))
+            .with_state(vendor.clone())
+            .merge(server.layer(check));
         tokio::spawn(async move { axum::serve(listener, routes).await });
         vendor
     }
@@ -97,6 +107,14 @@ impl Vendor {
         if sessions {
             state.refresh.clear();
         }
+    }
+
+    /// Returns the session of a request's access token.
+    fn session(&self, headers: &HeaderMap) -> Option<Session> {
+        let state = self.state();
+        let sent = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+        let session = state.access.get(sent.strip_prefix("Bearer ")?);
+        session.filter(|_| !state.refuses_all).cloned()
     }
 
     /// Lets the API refuse each token from now on.
@@ -163,11 +181,32 @@ async fn token(State(vendor): State<Vendor>, headers: HeaderMap, Form(form): For
     Json(tokens).into_response()
 }
 
+/// Answers requests without a valid token with a challenge.
+async fn require_token(State(vendor): State<Vendor>, request: Request, next: Next) -> Response {
+    if vendor.session(request.headers()).is_some() {
+        return next.run(request).await;
+    }
+    (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer")]).into_response()
+}
+
+/// Returns metadata without a registration endpoint.
+async fn metadata(State(vendor): State<Vendor>) -> Json<Value> {
+    let issuer = format!("http://{}", vendor.address);
+    Json(json!({
+        "issuer": issuer,
+        "authorization_endpoint": format!("{issuer}/authorize"),
+        "token_endpoint": format!("{issuer}/token"),
+        "code_challenge_methods_supported": ["S256"],
+        "token_endpoint_auth_methods_supported": ["client_secret_basic"],
+    }))
+}
+
+async fn register() -> (StatusCode, Json<Value>) {
+    (StatusCode::CREATED, Json(json!({ "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET })))
+}
+
 async fn me(State(vendor): State<Vendor>, headers: HeaderMap) -> (StatusCode, Json<Value>) {
-    let state = vendor.state();
-    let sent = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let session = sent.strip_prefix("Bearer ").and_then(|token| state.access.get(token));
-    match session.filter(|_| !state.refuses_all) {
+    match vendor.session(&headers) {
         Some(session) => (StatusCode::OK, Json(json!({ "name": session.user }))),
         None => (StatusCode::UNAUTHORIZED, Json(json!({ "message": "no such token" }))),
     }
