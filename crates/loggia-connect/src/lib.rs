@@ -10,6 +10,7 @@
 //! * [`filter`]: jq expressions that shape arguments and results, with bounds.
 //! * [`import`]: the servers of an MCP client, as connectors.
 //! * [`manifest`]: connector manifests, one file a vendor.
+//! * [`pins`]: the tool definitions that a user approved.
 //! * [`redact`]: texts without the values that variables stand for.
 //! * [`secret`]: what must not be shown, and what stands for it in a file.
 //! * [`builtin`]: the connectors that run in this process and need no other program, of `loggia-builtin`.
@@ -24,6 +25,7 @@ pub mod filter;
 pub mod import;
 pub mod manifest;
 pub mod openapi;
+pub mod pins;
 mod problem;
 pub mod redact;
 pub mod secret;

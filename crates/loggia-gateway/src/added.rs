@@ -180,7 +180,7 @@ mod tests {
         assert_eq!(watch.read().await.expect("read"), [], "there is no file yet");
         let add = async |name: &str| {
             let opened = database.open().await.expect("opened");
-            assert!(opened.add(name, "").await.expect("added"));
+            assert!(opened.add(name, "", None).await.expect("added"));
         };
         add("first").await;
         watch.seen = watch.read().await.expect("read");

@@ -22,6 +22,7 @@ use crate::file_watch::FileStamp;
 use crate::manifest_connector::{
     ManifestConnector, ManifestPlaces, ManifestSignIn, manifest_files, read_manifest,
 };
+use crate::pin_review::PinSet;
 
 /// The configuration of a gateway.
 #[derive(Clone)]
@@ -37,6 +38,8 @@ pub struct GatewayConfig {
     stamp: Option<FileStamp>,
     /// Digests of the accounts that are saved for connectors.
     account_digests: AccountDigests,
+    /// The pins of the added connectors.
+    pins: PinSet,
 }
 
 #[derive(Clone)]
@@ -86,6 +89,7 @@ impl GatewayConfig {
             manifests: ManifestFolders::new(manifests),
             stamp: None,
             account_digests: AccountDigests::new(),
+            pins: PinSet::default(),
         }
     }
 
@@ -99,6 +103,7 @@ impl GatewayConfig {
             manifests: ManifestFolders::default(),
             stamp: None,
             account_digests: AccountDigests::new(),
+            pins: PinSet::default(),
         }
     }
 
@@ -108,6 +113,11 @@ impl GatewayConfig {
             self.manifests = self.manifests.with_usual(folder.to_owned());
         }
         self
+    }
+
+    /// Finds manifests in these folders.
+    pub(crate) fn with_manifests(self, manifests: ManifestFolders) -> GatewayConfig {
+        GatewayConfig { manifests, ..self }
     }
 
     /// Returns the folders with manifests.
@@ -196,7 +206,7 @@ impl GatewayConfig {
             }
         }
         all.retain(|connector| connector.enabled);
-        Ok(GatewayConfig { connectors: Connectors::File { base, all }, ..self })
+        Ok(GatewayConfig { connectors: Connectors::File { base, all }, pins: PinSet::of(added), ..self })
     }
 
     /// Checks everything that can be checked before a start.
@@ -247,13 +257,10 @@ impl GatewayConfig {
             Connectors::File { base, all } => all
                 .iter()
                 .map(|one| {
-                    connector(
-                        ManifestPlaces { base: base.clone(), folders: self.manifests.clone() },
-                        one.clone(),
-                        context.clone(),
-                        key,
-                        self.account_digests.get(&one.name),
-                    )
+                    let places = ManifestPlaces { base: base.clone(), folders: self.manifests.clone() };
+                    let accounts = self.account_digests.get(&one.name);
+                    let made = connector(places, one.clone(), context.clone(), key, accounts);
+                    self.pins.review(made, one.pin)
                 })
                 .collect(),
         }

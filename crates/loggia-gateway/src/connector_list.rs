@@ -7,12 +7,15 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use loggia_connect::builtin::files::FilesOptions;
 use loggia_connect::config_file::connector_name;
+use loggia_connect::manifest::ManifestFolders;
 use loggia_store::AddedConnector;
 use serde_json::{Value, json};
 use toml_edit::{DocumentMut, Item, value};
 
 use crate::added::ConnectorDatabase;
+use crate::config::GatewayConfig;
 use crate::credentials::Credentials;
 use crate::error::{GatewayError, Result};
 use crate::state::StateFolder;
@@ -91,6 +94,20 @@ impl ConnectorList {
         Ok(all)
     }
 
+    /// Returns the database of added connectors.
+    pub(crate) fn database(&self) -> &ConnectorDatabase {
+        &self.database
+    }
+
+    /// Returns the folders with manifests of this configuration.
+    pub(crate) fn manifests(&self) -> Result<ManifestFolders> {
+        let config = match self.file.as_deref().filter(|file| file.exists()) {
+            Some(file) => GatewayConfig::read(file, self.credentials.redactor())?,
+            None => GatewayConfig::of_folder(".".into(), FilesOptions::default()),
+        };
+        Ok(config.with_manifests_of(&self.credentials).manifests().clone())
+    }
+
     async fn account_names(&self, connector: &str) -> Result<Vec<String>> {
         let mut accounts = self.credentials.accounts(Some(connector)).await?;
         accounts.sort_by_key(|account| !account.is_default);
@@ -122,13 +139,22 @@ impl ConnectorList {
         }))
     }
 
+    /// Returns the names of the added connectors, in the order in which they were added.
+    ///
+    /// # Errors
+    ///
+    /// [`GatewayError`] if the database cannot be read.
+    pub async fn added_names(&self) -> Result<Vec<String>> {
+        Ok(self.database.list().await?.into_iter().map(|added| added.name).collect())
+    }
+
     /// Switches an added connector on or off. Returns `false` if it was so before.
     ///
     /// # Errors
     ///
     /// [`GatewayError`] if there is no such connector, or the database cannot be written.
     pub async fn set_enabled(&self, name: &str, is_enabled: bool) -> Result<bool> {
-        let AddedConnector { name, definition, revision } = self.added(name).await?;
+        let AddedConnector { name, definition, revision, .. } = self.added(name).await?;
         let unreadable = || GatewayError::configuration(format!("the definition of {name:?} cannot be read"));
         let mut document: DocumentMut = definition.parse().map_err(|_| unreadable())?;
         let connectors = document.get_mut("connectors").and_then(Item::as_table_like_mut);

@@ -17,7 +17,7 @@ use crate::report::ConnectorReport;
 use crate::routing_builder::{RoutingTableBuilder, is_sign_in};
 use crate::routing_table::RoutingTable;
 use crate::status::ConnectorStatus;
-use crate::tool_review::{ToolReview, problem, withheld};
+use crate::tool_review::{ToolReview, withheld};
 use crate::tool_transform::{ToolRewrite, ToolTransformMap};
 use crate::transform::{ComponentKind, PrefixTransform, Transform, TransformChain};
 use crate::upstream_lists::UpstreamLists;
@@ -52,7 +52,8 @@ impl Provider {
         if let Some(review) = &self.review
             && let Some(listed) = self.handle.listed()
         {
-            status.problems.extend(problem(review, listed.lists.tools.iter().map(|tool| &tool.value)));
+            let tools: Vec<&Tool> = listed.lists.tools.iter().map(|tool| &tool.value).collect();
+            status.problems.extend(review.problem(&tools).map(Arc::from));
         }
         status
     }

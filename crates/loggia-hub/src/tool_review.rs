@@ -17,9 +17,12 @@ pub trait ToolReview: Send + Sync + 'static {
     /// The tool is as the connector's server lists it.
     fn refusal(&self, tool: &Tool) -> Option<String>;
 
-    /// Returns the problem that the administrator sees where the tools with these names are held back.
-    fn problem(&self, withheld: &[&str]) -> String {
-        format!("held back: {}", withheld.join(", "))
+    /// Returns the problem that the administrator sees in the status of the connector with these tools; `None` if there is
+    /// none.
+    fn problem(&self, tools: &[&Tool]) -> Option<String> {
+        let is_withheld = |tool: &&&Tool| self.refusal(tool).is_some();
+        let withheld: Vec<&str> = tools.iter().filter(is_withheld).map(|tool| tool.name.as_str()).collect();
+        (!withheld.is_empty()).then(|| format!("held back: {}", withheld.join(", ")))
     }
 }
 
@@ -40,14 +43,4 @@ impl ToolTransform for WithheldTool {
 pub(crate) fn withheld(review: &Arc<dyn ToolReview>, tool: &Tool) -> Option<ToolRewrite> {
     let reason = review.refusal(tool)?;
     Some(ToolRewrite { transform: Arc::new(WithheldTool(reason)), limit: None })
-}
-
-/// Returns the problem that `review` has with `tools`, if it holds any of them back.
-pub(crate) fn problem<'t>(
-    review: &Arc<dyn ToolReview>,
-    tools: impl Iterator<Item = &'t Tool>,
-) -> Option<Arc<str>> {
-    let withheld: Vec<&str> =
-        tools.filter(|tool| review.refusal(tool).is_some()).map(|tool| tool.name.as_str()).collect();
-    (!withheld.is_empty()).then(|| review.problem(&withheld).into())
 }

@@ -15,6 +15,8 @@ pub struct AddedConnector {
     pub name: String,
     /// The definition, as text.
     pub definition: String,
+    /// The pins: the definitions of its tools that its user approved, as text; `None` if they are not pinned.
+    pub pins: Option<String>,
     /// The number of the last change.
     pub revision: i64,
 }
@@ -54,12 +56,12 @@ impl AddedConnectors {
     /// # Errors
     ///
     /// [`StoreError`] if the database cannot be written.
-    pub async fn add(&self, name: &str, definition: &str) -> Result<bool, StoreError> {
-        let values: Vec<SqlValue> = vec![name.into(), definition.into(), now().into()];
+    pub async fn add(&self, name: &str, definition: &str, pins: Option<&str>) -> Result<bool, StoreError> {
+        let values: Vec<SqlValue> = vec![name.into(), definition.into(), now().into(), pins.into()];
         Ok(self.database.execute(ADD, values).await? == 1)
     }
 
-    /// Replaces the definition of a connector. Returns `false` if it was changed or removed since `revision`.
+    /// Replaces the definition of a connector. Its pins stay. Returns `false` if it was changed or removed since `revision`.
     ///
     /// # Errors
     ///
@@ -67,6 +69,23 @@ impl AddedConnectors {
     pub async fn replace(&self, name: &str, definition: &str, revision: i64) -> Result<bool, StoreError> {
         let values: Vec<SqlValue> = vec![name.into(), definition.into(), now().into(), revision.into()];
         Ok(self.database.execute(REPLACE, values).await? == 1)
+    }
+
+    /// Replaces the definition and the pins of a connector. Returns `false` if it was changed or removed since `revision`.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the database cannot be written.
+    pub async fn replace_with_pins(
+        &self,
+        name: &str,
+        definition: &str,
+        pins: Option<&str>,
+        revision: i64,
+    ) -> Result<bool, StoreError> {
+        let values: Vec<SqlValue> =
+            vec![name.into(), definition.into(), now().into(), revision.into(), pins.into()];
+        Ok(self.database.execute(REPLACE_WITH_PINS, values).await? == 1)
     }
 
     /// Removes a connector. Returns `false` if there is none of this name.
@@ -86,18 +105,27 @@ fn now() -> i64 {
 }
 
 fn connector(mut row: Row) -> Result<AddedConnector, StoreError> {
-    Ok(AddedConnector { name: row.text(0)?, definition: row.text(1)?, revision: row.int(2)? })
+    Ok(AddedConnector {
+        name: row.text(0)?,
+        definition: row.text(1)?,
+        revision: row.int(2)?,
+        pins: row.maybe_text(3)?,
+    })
 }
 
-const LIST: &str = "SELECT name, definition, revision FROM connectors ORDER BY created, name";
+const LIST: &str = "SELECT name, definition, revision, pins FROM connectors ORDER BY created, name";
 
-const GET: &str = "SELECT name, definition, revision FROM connectors WHERE name = ?1";
+const GET: &str = "SELECT name, definition, revision, pins FROM connectors WHERE name = ?1";
 
 const ADD: &str =
-    "INSERT INTO connectors (name, definition, revision, created, updated) VALUES (?1, ?2, 1, ?3, ?3)
+    "INSERT INTO connectors (name, definition, revision, created, updated, pins) VALUES (?1, ?2, 1, ?3, ?3, ?4)
     ON CONFLICT (name) DO NOTHING";
 
 const REPLACE: &str = "UPDATE connectors SET definition = ?2, revision = revision + 1, updated = ?3
+    WHERE name = ?1 AND revision = ?4";
+
+const REPLACE_WITH_PINS: &str =
+    "UPDATE connectors SET definition = ?2, pins = ?5, revision = revision + 1, updated = ?3
     WHERE name = ?1 AND revision = ?4";
 
 const REMOVE: &str = "DELETE FROM connectors WHERE name = ?1";

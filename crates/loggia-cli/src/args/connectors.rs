@@ -45,6 +45,10 @@ pub(crate) struct AddArgs {
     #[arg(long)]
     pub(crate) file: bool,
 
+    /// Rule for tools that the server changes later: hold (not served until you approve them), warn, or off
+    #[arg(long, value_name = "RULE", default_value = "hold", value_parser = ["hold", "warn", "off"])]
+    pub(crate) pin: String,
+
     /// Ask nothing: what is missing is an error
     #[arg(short, long)]
     pub(crate) yes: bool,
@@ -112,6 +116,17 @@ pub(crate) enum ConnectorsCommand {
     Enable { name: String },
     /// Serve an added connector no longer, and keep its settings
     Disable { name: String },
+    /// Look for newer versions and changed tools of added connectors, and approve them
+    Update {
+        /// Connector [default: all that were added]
+        name: Option<String>,
+        /// Approve the changes without a question
+        #[arg(short, long, conflicts_with = "check")]
+        yes: bool,
+        /// Change nothing; the exit code is 1 if there is a change
+        #[arg(long)]
+        check: bool,
+    },
     /// Remove an added connector, with the credentials of its accounts
     Remove { name: String },
 }

@@ -50,7 +50,7 @@ Targets:
 
 Exit codes:
   0    success
-  1    the tool ran and reported an error
+  1    the tool ran and reported an error; `connectors update --check` found a change
   2    the command line or the configuration is wrong
   3    the server cannot be reached, or needs authorization
   4    the server answered with an error, or violated the protocol

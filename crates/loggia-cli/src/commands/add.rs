@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, stderr, stdin};
 use std::path::Path;
 
+use loggia_connect::config_file::PinRule;
 use loggia_gateway::add::{
     AddAnswers, AddPlace, AddPlan, AddSource, AddedReport, ClientSecret, MissingAnswer,
 };
@@ -23,6 +24,8 @@ const LABEL: usize = 16;
 pub(crate) async fn run(args: &AddArgs, config: Option<&Path>, credentials: &Credentials) -> Outcome {
     let plan = plan(&args.source, args.name.as_deref(), args.backend.as_deref(), config, credentials).await?;
     let mut answers = credential_answers(&args.credential)?;
+    answers.pin =
+        PinRule::ALL.iter().find(|(name, _)| *name == args.pin).map_or(PinRule::Hold, |(_, rule)| *rule);
     for word in &args.set {
         let wrong = || Failure::usage(format!("--set {word}: write KEY=VALUE"));
         let (field, text) = word.split_once('=').ok_or_else(wrong)?;

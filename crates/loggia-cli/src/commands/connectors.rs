@@ -12,10 +12,11 @@ use super::add::{credential_answers, fill, is_interactive, plan, shown};
 use super::auth;
 use super::report::print_json;
 use crate::args::{AccountsArgs, AccountsCommand, ConnectorCommand, ConnectorsArgs, ConnectorsCommand};
-use crate::exit::{Failure, Outcome};
+use crate::ask;
+use crate::exit::{Code, Failure, Outcome};
 use crate::out::{self, GOOD};
 use crate::target::{connector_context, read_directory};
-use crate::text::one_line;
+use crate::text::{harmless, one_line};
 
 /// `loggia connectors`.
 pub(crate) async fn run(args: &ConnectorsArgs, config: Option<&Path>, credentials: &Credentials) -> Outcome {
@@ -52,11 +53,75 @@ pub(crate) async fn run(args: &ConnectorsArgs, config: Option<&Path>, credential
         }
         ConnectorsCommand::Enable { name } => switched(name, list.set_enabled(name, true).await?, "on"),
         ConnectorsCommand::Disable { name } => switched(name, list.set_enabled(name, false).await?, "off"),
+        ConnectorsCommand::Update { name, yes, check } => {
+            let rule = if *check { UpdateRule::Check } else { UpdateRule::Apply { asks: !yes } };
+            update(&list, name.as_deref(), rule, args.json, credentials).await
+        }
         ConnectorsCommand::Remove { name } => {
             let accounts = list.remove(name).await?;
             show(args.json, &json!({ "name": name, "accountsRemoved": accounts }), || {
                 done(&format!("{name} is removed"))
             })
+        }
+    }
+}
+
+/// The decision about the updates that are found.
+#[derive(Clone, Copy)]
+enum UpdateRule {
+    /// They are shown.
+    Check,
+    /// They are applied, after a question if `asks`.
+    Apply { asks: bool },
+}
+
+/// `loggia connectors update`.
+async fn update(
+    list: &ConnectorList,
+    name: Option<&str>,
+    rule: UpdateRule,
+    json: bool,
+    credentials: &Credentials,
+) -> Outcome {
+    let names = match name {
+        Some(name) => vec![name.to_owned()],
+        None => list.added_names().await?,
+    };
+    let context = connector_context(credentials);
+    let (mut documents, mut is_found) = (Vec::new(), false);
+    for name in names {
+        let update = list.update_of(&name, &context).await?;
+        is_found |= !update.is_empty();
+        if !json {
+            out::print(harmless(&update.to_string()))?;
+        }
+        let is_applied = !update.is_empty() && is_approved(&name, rule)?;
+        if is_applied {
+            list.apply_update(&update).await?;
+        }
+        documents.push(update.to_json(is_applied));
+        if is_applied && !json {
+            done(&format!("{name} is updated"))?;
+        }
+    }
+    show(json, &json!({ "connectors": documents }), || Ok(()))?;
+    match (is_found, rule) {
+        (true, UpdateRule::Check) => Err(Failure::silent(Code::Tool)),
+        _ => Ok(()),
+    }
+}
+
+fn is_approved(name: &str, rule: UpdateRule) -> Outcome<bool> {
+    match rule {
+        UpdateRule::Check => Ok(false),
+        UpdateRule::Apply { asks: false } => Ok(true),
+        UpdateRule::Apply { asks: true } if !is_interactive() => {
+            Err(Failure::usage("nothing was changed")
+                .hint("--yes approves the changes; --check only shows them"))
+        }
+        UpdateRule::Apply { asks: true } => {
+            let line = ask::line(&format!("Approve the changes of {name}? [y/N] "));
+            Ok(line.is_some_and(|line| line.trim().to_lowercase().starts_with('y')))
         }
     }
 }

@@ -17,7 +17,8 @@ use super::raw::{Amount, RawConfigFile, RawConnector, RawServer, RawTools, Text}
 use super::url::{URL, is_url};
 use super::{
     BUILTIN_NAMES, Backend, Builtin, BuiltinKind, BuiltinOptionError, ConfigFile, Connector, GatewayLimits,
-    Listen, Remote, ServerSection, Stdio, ToolFilter, Transport, api, auth, limits, manifest_use, personal,
+    Listen, PinRule, Remote, ServerSection, Stdio, ToolFilter, Transport, api, auth, limits, manifest_use,
+    personal,
 };
 use crate::secret::{Secret, Template};
 use loggia_builtin::glob::{BoundedGlob, GlobOptions};
@@ -214,7 +215,9 @@ fn connector(name: Spanned<String>, raw: RawConnector, problems: &mut Problems<'
     });
     let timeout = raw.timeout.as_ref().and_then(|timeout| time(timeout, problems));
     let protocol = raw.protocol.as_ref().and_then(|text| protocol(text, problems));
+    let pin = raw.pin.as_ref().and_then(|text| pin_rule(text, problems));
     Some(Connector {
+        pin: pin.unwrap_or_default(),
         enabled: raw.enabled.unwrap_or(true),
         prefix,
         timeout,
@@ -394,6 +397,16 @@ fn transport(text: &Text, problems: &mut Problems<'_>) -> Option<Transport> {
         None => {
             let nearest = nearest(text.as_ref(), &TRANSPORTS.map(|(name, _)| name));
             problems.add(text.span(), format!("there is no such transport; {nearest}"))
+        }
+    }
+}
+
+fn pin_rule(text: &Text, problems: &mut Problems<'_>) -> Option<PinRule> {
+    match PinRule::ALL.iter().find(|(known, _)| known == text.as_ref()) {
+        Some((_, rule)) => Some(*rule),
+        None => {
+            let nearest = nearest(text.as_ref(), &PinRule::ALL.map(|(name, _)| name));
+            problems.add(text.span(), format!("there is no such rule for pins; {nearest}"))
         }
     }
 }

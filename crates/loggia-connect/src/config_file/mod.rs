@@ -144,8 +144,33 @@ pub struct Connector {
     pub tools: ToolFilter,
     /// The revision of the protocol it is spoken to in, where it is not to be negotiated.
     pub protocol: Option<Version>,
+    /// The rule for tools whose definitions are not the approved ones.
+    pub pin: PinRule,
     /// The transport and its settings.
     pub backend: Backend<Template>,
+}
+
+/// The rule for tools whose definitions are not the approved ones. It applies where definitions were approved.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum PinRule {
+    /// They are held back until they are approved.
+    #[default]
+    Hold,
+    /// They are served, with a warning in the log and in the status.
+    Warn,
+    /// They are served.
+    Off,
+}
+
+impl PinRule {
+    /// Each rule, with its name in the configuration.
+    pub const ALL: [(&'static str, PinRule); 3] =
+        [("hold", PinRule::Hold), ("warn", PinRule::Warn), ("off", PinRule::Off)];
+
+    /// Returns the name in the configuration.
+    pub fn as_str(self) -> &'static str {
+        PinRule::ALL.iter().find(|(_, rule)| *rule == self).map_or("", |(name, _)| name)
+    }
 }
 
 /// The transport of a connector. `T` is a [`Template`] as written in the configuration file, or the [`Secret`] with its variables

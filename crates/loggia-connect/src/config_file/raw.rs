@@ -137,6 +137,7 @@ pub(super) struct RawConnector {
     #[serde(default)]
     pub(super) tools: RawTools,
     pub(super) protocol: Option<Text>,
+    pub(super) pin: Option<Text>,
     pub(super) command: Option<Text>,
     pub(super) args: Option<Spanned<Vec<Text>>>,
     pub(super) env: Option<Spanned<Texts>>,

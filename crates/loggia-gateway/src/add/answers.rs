@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use loggia_connect::config_file::PinRule;
 use loggia_connect::manifest::AuthStep;
 use loggia_connect::secret::Secret;
 use serde_json::{Map, Value};
@@ -29,6 +30,8 @@ pub struct AddAnswers {
     pub account: Option<String>,
     /// True if the connector is proved before it is stored.
     pub is_checked: bool,
+    /// The rule for tools whose definitions change later.
+    pub pin: PinRule,
 }
 
 impl Default for AddAnswers {
@@ -41,6 +44,7 @@ impl Default for AddAnswers {
             is_read_only: false,
             account: None,
             is_checked: true,
+            pin: PinRule::Hold,
         }
     }
 }

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use loggia_auth::loopback::LoopbackUserAgent;
-use loggia_connect::config_file::Backend;
+use loggia_connect::config_file::{Backend, PinRule};
 use loggia_connect::manifest::{ConnectorManifest, ConnectorValues};
+use loggia_connect::pins::ConnectorPins;
 use loggia_connect::secret::Secret;
 use serde_json::{Map, Value};
 use toml_edit::{Table, value};
@@ -45,6 +46,13 @@ pub struct AddedReport {
     pub first_call: Option<String>,
 }
 
+/// The texts of a connector in the database.
+#[derive(Clone, Copy)]
+struct StoredConnector<'a> {
+    definition: &'a str,
+    pins: Option<&'a str>,
+}
+
 impl AddPlan {
     /// Proves the connector, and stores it. `browser` is the user agent for a sign-in.
     ///
@@ -76,7 +84,9 @@ impl AddPlan {
         };
         let saved = sign_in::saved(&answers, signed_in.as_ref());
         let saved = saved.map(|saved| (account_name(&answers, result.as_ref()), saved));
-        self.store(saved.as_ref(), &definition, place, context).await?;
+        let pins = self.pins(result.as_ref()).map(|pins| pins.to_text());
+        let stored = StoredConnector { definition: &definition, pins: pins.as_deref() };
+        self.store(saved.as_ref(), stored, place, context).await?;
         let tools = result.as_ref().map(|result| result.tools.as_slice()).unwrap_or_default();
         Ok(AddedReport {
             name: self.name.clone(),
@@ -91,6 +101,17 @@ impl AddPlan {
             },
             first_call: tools.iter().find(|tool| is_first_call(tool)).map(|tool| tool.name.clone()),
         })
+    }
+
+    /// Returns the pins of the connector: the version of its source, and the tools that the proof saw. The tools of our own
+    /// manifests over an API are pinned by the version of the manifest.
+    pub(super) fn pins(&self, result: Option<&CheckResult>) -> Option<ConnectorPins> {
+        let pins = ConnectorPins::of_source(self.source.clone());
+        let is_direct = self.manifest_backend().is_some_and(|(_, backend)| backend.kind().is_direct());
+        match result {
+            Some(result) if !is_direct => Some(pins.with_tools(&result.tools)),
+            _ => self.source.is_some().then_some(pins),
+        }
     }
 
     /// Connects to the connector that the answers make, and asks its health. `token` is that of a sign-in.
@@ -174,6 +195,9 @@ impl AddPlan {
         if let Some(variable) = variable {
             section.insert("credential", value(variable));
         }
+        if answers.pin != PinRule::Hold {
+            section.insert("pin", value(answers.pin.as_str()));
+        }
         let key = if matches!(self.target, PlanTarget::Manifest { .. }) { "config" } else { "env" };
         if let Some(config) = section::toml_of(&Value::Object(answers.config.clone()))
             && !answers.config.is_empty()
@@ -187,17 +211,18 @@ impl AddPlan {
     async fn store(
         &self,
         saved: Option<&(String, Secret)>,
-        definition: &str,
+        stored: StoredConnector<'_>,
         place: &AddPlace,
         context: &ConnectorContext,
     ) -> Result<(), AddError> {
+        let StoredConnector { definition, pins } = stored;
         let credentials = context.credentials();
         let Some((account, secret)) = saved else {
-            return place.store(&self.name, definition).await;
+            return place.store(&self.name, definition, pins).await;
         };
         let before = credentials.account_record(&self.name, Some(account)).await?;
         credentials.save_account(&self.name, account, secret.clone()).await?;
-        let stored = place.store(&self.name, definition).await;
+        let stored = place.store(&self.name, definition, pins).await;
         if stored.is_err() {
             match before {
                 Some(before) => credentials.save_account(&self.name, account, before).await?,

@@ -71,8 +71,13 @@ impl AddPlace {
         Err(AddError::Existing { name: name.to_owned(), place: place.clone(), free })
     }
 
-    /// Stores a definition.
-    pub(super) async fn store(&self, name: &str, definition: &str) -> std::result::Result<(), AddError> {
+    /// Stores a definition, and the pins of its tools. A configuration file has no pins.
+    pub(super) async fn store(
+        &self,
+        name: &str,
+        definition: &str,
+        pins: Option<&str>,
+    ) -> std::result::Result<(), AddError> {
         match self.written_file() {
             Some(file) => {
                 let import = Import::of_definition(definition).map_err(AddError::File)?;
@@ -82,7 +87,8 @@ impl AddPlace {
                 let opened = self.database.open().await?;
                 // Another process may have added the name since it was checked, and may have removed it again.
                 for _ in 0..STORE_ATTEMPTS {
-                    let added = opened.add(name, definition).await.map_err(GatewayError::configuration)?;
+                    let added =
+                        opened.add(name, definition, pins).await.map_err(GatewayError::configuration)?;
                     if added {
                         return Ok(());
                     }

@@ -10,6 +10,7 @@ use loggia_connect::manifest::{
     AuthClass, AuthStep, ConfigField, ConfigFieldType, ConfigProblem, ConnectorManifest, ManifestBackend,
     ManifestTransport,
 };
+use loggia_connect::pins::SourcePin;
 use loggia_connect::secret::Secret;
 use loggia_openapi::{Api, Operation, OperationClass};
 use serde_json::Value;
@@ -57,6 +58,8 @@ pub struct AddPlan {
     /// The clients with which its accounts were signed in; the default account is the first.
     pub(super) known_clients: Vec<(String, PreregisteredClient)>,
     pub(super) target: PlanTarget,
+    /// The version of the manifest or package.
+    pub(super) source: Option<SourcePin>,
 }
 
 /// A backend of a source, for people.
@@ -279,6 +282,12 @@ fn of_manifest(
         credential: credential(backend, signed_in),
         known_clients: Vec::new(),
         list_tokens: is_written.then(|| list_tokens(definitions.iter())),
+        source: Some(SourcePin {
+            kind: "manifest".to_owned(),
+            name: reference.clone(),
+            version: Some(manifest.version.clone()),
+            digest: None,
+        }),
         target: PlanTarget::Manifest { reference, backend: backend.name.clone(), manifest: manifest.clone() },
     })
 }
@@ -469,12 +478,28 @@ fn of_package(registry: PackageKind, package: &str, version: Option<String>) -> 
     AddPlan {
         backend: PlannedBackend { notes, ..bare("stdio") },
         reason: format!("it is a package of {}", registry.as_str()),
+        source: Some(SourcePin {
+            kind: registry.as_str().to_lowercase(),
+            name: bare_package(registry, package).to_owned(),
+            version: version.or_else(|| tag_of(registry, package)),
+            digest: package
+                .split_once('@')
+                .filter(|_| registry == PackageKind::Oci)
+                .map(|(_, digest)| digest.to_owned()),
+        }),
         ..empty(
             name::of_package(bare_package(registry, package)),
             package.to_owned(),
             Backend::Stdio(Stdio { command, args, env, cwd: None, start_timeout: None }),
         )
     }
+}
+
+/// Returns the tag of an image.
+fn tag_of(registry: PackageKind, package: &str) -> Option<String> {
+    let image = package.split('@').next().unwrap_or(package);
+    let tag = image.strip_prefix(bare_package(registry, package))?.strip_prefix(':')?;
+    (registry == PackageKind::Oci).then(|| tag.to_owned())
 }
 
 /// Returns the name of a package without a tag, a digest or extras.
@@ -511,6 +536,7 @@ fn empty(name: String, title: String, backend: Backend<Secret>) -> AddPlan {
         list_tokens: None,
         known_clients: Vec::new(),
         target: PlanTarget::Backend(backend),
+        source: None,
     }
 }
 

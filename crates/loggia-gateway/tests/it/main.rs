@@ -8,6 +8,7 @@ mod errors;
 mod manifest_tools;
 mod manifests;
 mod nested;
+mod pins;
 mod protected;
 mod reload;
 mod served;

@@ -188,7 +188,7 @@ async fn added_connectors_are_served_beside_the_file() {
     for (name, section, expected) in steps {
         match section.is_empty() {
             true => assert!(added.remove(name).await.expect("written"), "{name}"),
-            false => assert!(added.add(name, &section).await.expect("written"), "{name}"),
+            false => assert!(added.add(name, &section, None).await.expect("written"), "{name}"),
         }
         let report = report(&world, &mut reports).await;
         assert!(report.starts_with(expected), "{report}");

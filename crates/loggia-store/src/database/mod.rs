@@ -40,6 +40,7 @@ const MIGRATIONS: &[&str] = &[
         created BIGINT NOT NULL,
         updated BIGINT NOT NULL
     )",
+    "ALTER TABLE connectors ADD COLUMN pins TEXT",
 ];
 
 /// A value in a statement or in a row.
@@ -112,8 +113,13 @@ impl Row {
     }
 
     pub(crate) fn text(&mut self, column: usize) -> Result<String, StoreError> {
+        self.maybe_text(column)?.ok_or_else(|| odd(column))
+    }
+
+    pub(crate) fn maybe_text(&mut self, column: usize) -> Result<Option<String>, StoreError> {
         match &mut self.take(column) {
-            SqlValue::Text(text) => Ok(std::mem::take(text)),
+            SqlValue::Text(text) => Ok(Some(std::mem::take(text))),
+            SqlValue::Null => Ok(None),
             _ => Err(odd(column)),
         }
     }

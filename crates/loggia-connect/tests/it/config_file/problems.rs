@@ -68,6 +68,7 @@ const WRONG: &[(&str, &str)] = &[
     ("a time without unit", "[connectors.a]\nkind = \"stdio\"\ncommand = \"x\"\ntimeout = 30"),
     ("no time at all", "[connectors.a]\nkind = \"stdio\"\ncommand = \"x\"\ntimeout = \"0s\""),
     ("an unknown revision", "[connectors.a]\nkind = \"stdio\"\ncommand = \"x\"\nprotocol = \"2025-01-01\""),
+    ("an unknown rule for pins", "[connectors.a]\nkind = \"stdio\"\ncommand = \"x\"\npin = \"on\""),
     (
         "an unknown transport",
         "[connectors.a]\nkind = \"remote\"\nurl = \"https://x.example/\"\ntransport = \"streaming\"",
