@@ -4,6 +4,7 @@
 //! in a file, not in code: no vendor's name appears in this crate. The crate reads those descriptions and
 //! holds the backends they name.
 //!
+//! * [`bundle`]: MCPB bundles: programs in a ZIP file.
 //! * [`clients`]: AI applications as clients of a gateway, and the gateway's entry in their files.
 //! * [`config_file`]: what `loggia.toml` says, with errors that point at the place.
 //! * [`direct`]: APIs whose tools a manifest writes.
@@ -18,6 +19,7 @@
 
 pub use loggia_builtin as builtin;
 
+pub mod bundle;
 pub mod clients;
 pub mod config_file;
 pub mod direct;

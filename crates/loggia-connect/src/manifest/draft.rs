@@ -150,7 +150,8 @@ pub(super) fn connector_name(name: &str) -> String {
     }
 }
 
-fn field_name(name: &str) -> String {
+/// Returns a name of a field: `Api Key` becomes `api_key`.
+pub(super) fn field_name(name: &str) -> String {
     match words(name, '_').as_str() {
         "" => "value".to_owned(),
         name => name.to_owned(),

@@ -124,7 +124,7 @@ const REQUEST: ValueFormat = Pattern(
 );
 const DIGEST: ValueFormat = Pattern("^sha256:[0-9a-f]{64}$", "write \"sha256:\" and 64 hexadecimal digits");
 const PACKAGE: ValueFormat = Pattern(
-    "^(npm:(@[^@/\\s]+/)?[^@/\\s]+@[^@\\s]+|pypi:[A-Za-z0-9._-]+(\\[[^\\]\\s]*\\])?==[^=\\s]+|oci:[^\\s]+|mcpb:https://[^\\s]+)$",
+    "^(npm:(@[^@/\\s]+/)?[^@/\\s]+@[^@\\s]+|pypi:[A-Za-z0-9._-]+(\\[[^\\]\\s]*\\])?==[^=\\s]+|oci:[^\\s]+|mcpb:(https|file)://[^\\s]+)$",
     "write a package with its version: \"npm:@scope/name@1.2.3\", \"pypi:name==1.2.3\", \"oci:host/name:1.2.3\" or \
      \"mcpb:https://…\"",
 );

@@ -43,6 +43,8 @@ pub struct BundleProgram {
     pub env: BTreeMap<String, Secret>,
     /// The folder it runs in.
     pub cwd: Option<Secret>,
+    /// The values of the user.
+    pub values: ConnectorValues,
 }
 
 /// The reason why a backend cannot be opened with the values of its user.
@@ -197,7 +199,14 @@ fn stdio(program: &ServerProgram, values: &ConnectorValues) -> Result<ResolvedBa
     let (command, before) = match &program.source {
         PackageSource::Bundle { url, digest } => {
             let (url, digest) = (url.clone(), digest.clone());
-            return Ok(ResolvedBackend::Bundle(BundleProgram { url, digest, args, env, cwd }));
+            return Ok(ResolvedBackend::Bundle(BundleProgram {
+                url,
+                digest,
+                args,
+                env,
+                cwd,
+                values: values.clone(),
+            }));
         }
         PackageSource::Command(command) => (values.text(command)?, Vec::new()),
         source => {

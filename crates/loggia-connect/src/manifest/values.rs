@@ -7,6 +7,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
+use super::draft::field_name;
 use super::text::TextPart;
 use super::{ConfigFieldType, ConnectorManifest, ManifestText};
 use crate::secret::Secret;
@@ -100,6 +101,11 @@ impl ConnectorValues {
     /// Returns the same values with another credential.
     pub fn with_credential(&self, credential: Secret) -> ConnectorValues {
         ConnectorValues { credential: Some(credential), ..self.clone() }
+    }
+
+    /// Returns the values of the field that a bundle calls `name`; none if the user gave none.
+    pub(crate) fn of_bundle(&self, name: &str) -> &[Secret] {
+        self.texts.get(&field_name(name)).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// Fills a text. Several files or folders are written with commas between them.
