@@ -15,7 +15,7 @@ use loggia_store::AddedConnector;
 use crate::account_watch::AccountDigests;
 use crate::builtin::{self, open_folder};
 use crate::connection::ConnectorContext;
-use crate::connector::{FOLDER, PersonalConnector, connector, environment, folder, open, resolved};
+use crate::connector::{FOLDER, PersonalConnector, connector, environment, failing, folder, open, resolved};
 use crate::credentials::Credentials;
 use crate::error::{GatewayError, Result};
 use crate::file_watch::FileStamp;
@@ -40,6 +40,15 @@ pub struct GatewayConfig {
     account_digests: AccountDigests,
     /// The pins of the added connectors.
     pins: PinSet,
+    /// The added connectors whose definitions are wrong.
+    failed: Vec<FailedConnector>,
+}
+
+/// An added connector whose definition is wrong. The others are served.
+#[derive(Clone)]
+struct FailedConnector {
+    name: String,
+    reason: String,
 }
 
 #[derive(Clone)]
@@ -90,6 +99,7 @@ impl GatewayConfig {
             stamp: None,
             account_digests: AccountDigests::new(),
             pins: PinSet::default(),
+            failed: Vec::new(),
         }
     }
 
@@ -104,6 +114,7 @@ impl GatewayConfig {
             stamp: None,
             account_digests: AccountDigests::new(),
             pins: PinSet::default(),
+            failed: Vec::new(),
         }
     }
 
@@ -182,8 +193,8 @@ impl GatewayConfig {
     ///
     /// # Errors
     ///
-    /// [`GatewayError::ConfigFile`] if a definition is wrong, [`GatewayError::DuplicateConnector`] if the file has a connector
-    /// of the same name.
+    /// [`GatewayError::DuplicateConnector`] if the file has a connector of the same name. A connector with a wrong definition
+    /// fails alone, with the reason in its status.
     pub fn with_added(self, added: &[AddedConnector], redactor: &Redactor) -> Result<GatewayConfig> {
         if added.is_empty() {
             return Ok(self);
@@ -193,9 +204,18 @@ impl GatewayConfig {
             Connectors::Folder { .. } => (PathBuf::from("."), Vec::new()),
         };
         let of_file = all.len();
+        let mut failed = Vec::new();
         for AddedConnector { name, definition, .. } in added {
             let place = PathBuf::from(format!("the added connector {name}"));
-            let parsed = ConfigFile::parse(definition, &place)?;
+            let parsed = match ConfigFile::parse(definition, &place) {
+                Ok(parsed) => parsed,
+                Err(error) => {
+                    let reason = format!("{error}; `loggia connectors remove {name}` removes it");
+                    tracing::warn!(connector = name, reason, "an added connector cannot be served");
+                    failed.push(FailedConnector { name: name.clone(), reason });
+                    continue;
+                }
+            };
             parsed.redact(redactor, &environment);
             for connector in parsed.connectors {
                 if all[..of_file].iter().any(|other| other.name == connector.name) {
@@ -206,7 +226,13 @@ impl GatewayConfig {
             }
         }
         all.retain(|connector| connector.enabled);
-        Ok(GatewayConfig { connectors: Connectors::File { base, all }, pins: PinSet::of(added), ..self })
+        if all.is_empty() && failed.is_empty() {
+            tracing::warn!(
+                "nothing is served: all added connectors are switched off; `loggia connectors enable NAME` switches one on"
+            );
+        }
+        let (connectors, pins) = (Connectors::File { base, all }, PinSet::of(added));
+        Ok(GatewayConfig { connectors, pins, failed, ..self })
     }
 
     /// Checks everything that can be checked before a start.
@@ -262,6 +288,7 @@ impl GatewayConfig {
                     let made = connector(places, one.clone(), context.clone(), key, accounts);
                     self.pins.review(made, one.pin)
                 })
+                .chain(self.failed.iter().map(|one| failing(one.name.clone(), one.reason.clone())))
                 .collect(),
         }
     }

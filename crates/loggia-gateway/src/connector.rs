@@ -66,6 +66,16 @@ pub(crate) fn folder(root: PathBuf, options: FilesOptions) -> Connector {
     Connector::new(FOLDER, source).kind("builtin").revision(FOLDER)
 }
 
+/// Creates a connector that cannot be opened, for this reason.
+pub(crate) fn failing(name: String, reason: String) -> Connector {
+    let revision = reason.clone();
+    let source = move |_: ClientBuilder| -> BoxFuture<'static, loggia::Result<Opened>> {
+        let reason = reason.clone();
+        Box::pin(async move { Err(Error::Configuration(reason)) })
+    };
+    Connector::new(name, source).kind("added").revision(revision)
+}
+
 /// Makes the connector that an entry of the configuration describes; relative paths start in the folder of `places`. `key` is the key of
 /// its revision, and `accounts` a digest of its saved accounts.
 pub(crate) fn connector(

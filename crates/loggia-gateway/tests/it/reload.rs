@@ -12,6 +12,7 @@ use loggia_gateway::{
     ConfigChange, ConfigSource, ConnectorContext, ConnectorDatabase, Gateway, GatewayConfig, GatewayError,
     GatewayObserver, Redactor, VaultLocation, api_keys,
 };
+use loggia_store::AddedConnector;
 use serde_json::json;
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -180,9 +181,16 @@ async fn added_connectors_are_served_beside_the_file() {
         (
             "bad",
             "[connectors.bad]\nkind = \"bulitin\"\n".to_owned(),
-            "the list of added connectors refused: the added connector bad:2:8: ",
+            "the list of added connectors changed; added: bad",
         ),
-        ("bad", String::new(), "the list of added connectors changed; the connection of each of the 2"),
+        // It does not stand in the way of other changes.
+        (
+            "third",
+            format!("[connectors.third]\n{files}"),
+            "the list of added connectors changed; added: third",
+        ),
+        ("third", String::new(), "the list of added connectors changed; removed: third"),
+        ("bad", String::new(), "the list of added connectors changed; removed: bad"),
         ("other", String::new(), "the list of added connectors changed; removed: other"),
     ];
     for (name, section, expected) in steps {
@@ -193,6 +201,29 @@ async fn added_connectors_are_served_beside_the_file() {
         let report = report(&world, &mut reports).await;
         assert!(report.starts_with(expected), "{report}");
     }
+    let context = ConnectorContext::new(world.credentials("gateway"));
+    let wrong = [AddedConnector {
+        name: "bad".to_owned(),
+        definition: "[connectors.bad]\nkind = \"bulitin\"\n".to_owned(),
+        pins: None,
+        revision: 1,
+    }];
+    let config =
+        world.config(NOTES).expect("a file").with_added(&wrong, &Redactor::default()).expect("served");
+    let gateway = Gateway::builder(config).connector_context(context).build().await.expect("built");
+    let other = gateway.serve("127.0.0.1:0").await.expect("served");
+    let mut statuses = other.hub().watch();
+    let failed = loop {
+        let all = statuses.borrow_and_update().clone();
+        if let Some(failed) = all.iter().find(|one| one.state_name() == "failed") {
+            break failed.clone();
+        }
+        statuses.changed().await.expect("the gateway runs");
+    };
+    let reason = failed.last_error.as_deref().unwrap_or_default().to_owned();
+    assert!(reason.contains("the added connector bad:2:8: "), "{reason}");
+    assert!(reason.ends_with("`loggia connectors remove bad` removes it"), "{reason}");
+    other.stop().await.expect("stopped");
     server.stop().await.expect("stopped");
 }
 
