@@ -12,13 +12,16 @@ use loggia_store::AddedConnector;
 use serde_json::{Value, json};
 use toml_edit::{DocumentMut, Item, TableLike};
 
-use crate::add::PackageKind;
+use crate::add::{AddError, ManifestFile, PackageKind, WrittenManifest};
 use crate::config::GatewayConfig;
 use crate::connection::ConnectorContext;
 use crate::connector_list::ConnectorList;
 use crate::error::{GatewayError, Result};
 use crate::manifest_connector::read_manifest;
 use crate::package_registry::{PackageRegistries, is_newer};
+
+/// The kind of source of a server that was added from a registry.
+const REGISTRY: &str = "registry";
 
 /// An update of one connector. `Display` writes the difference for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +37,8 @@ pub struct ConnectorUpdate {
     definition: String,
     pins: ConnectorPins,
     revision: i64,
+    /// The newer manifest of a registry.
+    file: Option<ManifestFile>,
 }
 
 /// A newer version of the source of a connector.
@@ -71,9 +76,18 @@ impl ConnectorList {
         let unreadable = || GatewayError::configuration(format!("the definition of {name:?} cannot be read"));
         let manifests = self.manifests()?;
         let mut document: DocumentMut = definition.parse().map_err(|_| unreadable())?;
+        let newer = newer_of_registry(&before, context).await?;
+        let file = newer.as_ref().map(|written| written.file.clone());
+        // The new manifest is tried before it is approved, so it is written here; nothing names it yet.
+        if let Some(file) = &file {
+            file.store().map_err(GatewayError::configuration)?;
+        }
         let (source, now) = {
             let section = section_mut(&mut document).ok_or_else(unreadable)?;
             match package_of(section) {
+                _ if newer.is_some() => {
+                    newer.map_or((None, None), |written| replace_manifest(section, written, &before))
+                }
                 Some(package) => newer_package(section, package, &before, context).await?,
                 None => newer_manifest(section, &manifests, &before)?,
             }
@@ -90,7 +104,7 @@ impl ConnectorList {
             }
         };
         let is_pinned = is_direct || before.has_tools();
-        Ok(ConnectorUpdate { name, source, tools, is_pinned, definition: next, pins, revision })
+        Ok(ConnectorUpdate { name, source, tools, is_pinned, definition: next, pins, revision, file })
     }
 
     /// Applies an update. A gateway that runs serves the connector with it at once.
@@ -99,7 +113,10 @@ impl ConnectorList {
     ///
     /// [`GatewayError`] if the connector was changed since, or the database cannot be written.
     pub async fn apply_update(&self, update: &ConnectorUpdate) -> Result<()> {
-        let ConnectorUpdate { name, definition, pins, revision, .. } = update;
+        let ConnectorUpdate { name, definition, pins, revision, file, .. } = update;
+        if let Some(file) = file {
+            file.store().map_err(GatewayError::configuration)?;
+        }
         let database = self.database().open().await?;
         let replaced = database.replace_with_pins(name, definition, Some(&pins.to_text()), *revision).await;
         match replaced.map_err(GatewayError::configuration)? {
@@ -212,6 +229,38 @@ async fn newer_package(
     Ok((Some(change), pin(Some(newest.version), newest.digest)))
 }
 
+/// Asks the registry for another version of a server that was added from it.
+async fn newer_of_registry(
+    before: &ConnectorPins,
+    context: &ConnectorContext,
+) -> Result<Option<WrittenManifest>> {
+    let Some(source) = before.source.as_ref().filter(|source| source.kind == REGISTRY) else {
+        return Ok(None);
+    };
+    let written = WrittenManifest::of_registry(&source.name, context.credentials()).await;
+    let written = written.map_err(|error| match error {
+        AddError::Gateway(error) => error,
+        other => GatewayError::configuration(other),
+    })?;
+    Ok(Some(written).filter(|written| written.source.version != source.version))
+}
+
+/// Writes the manifest of another version into a section.
+fn replace_manifest(
+    section: &mut dyn TableLike,
+    written: WrittenManifest,
+    before: &ConnectorPins,
+) -> (Option<SourceChange>, Option<SourcePin>) {
+    section.insert("manifest", toml_edit::value(written.file.path.display().to_string()));
+    let known = before.source.as_ref().and_then(|source| source.version.clone());
+    let change = SourceChange {
+        source: format!("registry {}", written.source.name),
+        before: known,
+        now: written.source.version.clone().unwrap_or_default(),
+    };
+    (Some(change), Some(written.source))
+}
+
 /// Compares the manifest of a section with the version that was approved.
 fn newer_manifest(
     section: &mut dyn TableLike,
@@ -221,6 +270,10 @@ fn newer_manifest(
     let Some((manifest, digest, reference)) = manifest_of(section, manifests)? else {
         return Ok((None, before.source.clone()));
     };
+    // A manifest that Loggia wrote never changes; its source was compared before.
+    if let Some(source) = before.source.as_ref().filter(|source| source.kind != "manifest") {
+        return Ok((None, Some(source.clone())));
+    }
     let now = SourcePin {
         kind: "manifest".to_owned(),
         name: reference.clone(),

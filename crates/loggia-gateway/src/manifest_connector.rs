@@ -27,6 +27,7 @@ use serde_json::{Map, Value};
 use crate::account_oauth::{ApiAuthorization, oauth_credential};
 use crate::api::RestrictedSender;
 use crate::builtin;
+use crate::bundle_store;
 use crate::connection::{ConnectorContext, open_backend};
 use crate::credentials::Credentials;
 use crate::manifest_tools::ManifestTools;
@@ -207,10 +208,11 @@ impl ManifestConnector {
                 let apis = AccountApis::new(apis).ok_or_else(|| self.wrong(&"it has no account"))?;
                 Ok(Opened::Service(apis.into_server(&self.manifest)?.into_service()))
             }
-            ResolvedBackend::Bundle(bundle) => Err(self.wrong(&format_args!(
-                "its program is in the bundle {}, which must be unpacked first: choose another backend",
-                bundle.url
-            ))),
+            ResolvedBackend::Bundle(bundle) => {
+                let program = bundle_store::program(&bundle, context.credentials()).await;
+                let program = program.map_err(|error| self.wrong(&error))?;
+                open_backend(base, Backend::Stdio(program), client, context).await
+            }
         }
     }
 

@@ -9,6 +9,8 @@ Sources:
   NAME                    a connector of the directory (loggia connectors search)
   https://…               an MCP server, or an OpenAPI description
   ./openapi.yaml          an OpenAPI description; ./connector.toml: a connector manifest
+  ./server.mcpb           an MCPB bundle, also at a URL; graphql:URL: a GraphQL API
+  io.github.OWNER/NAME    a server of the MCP registry; registry:NAME
   npm:PACKAGE@VERSION     an MCP server of npm; pypi:PACKAGE==VERSION, oci:IMAGE
 
 The connector is tried before it is stored, and a `loggia up` that runs serves it at once.

@@ -17,6 +17,7 @@ use loggia_connect::secret::Secret;
 use super::error::AddError;
 use super::section;
 use crate::api::RestrictedSender;
+use crate::bundle_store;
 use crate::config::GatewayConfig;
 use crate::connection::ConnectorContext;
 use crate::sign_in::SignInOptions;
@@ -71,8 +72,11 @@ impl ConnectorCheck<'_> {
                 Box::pin(self.backend(&configured, health.as_ref(), sign_in)).await
             }
             ResolvedBackend::Direct => self.api(backend, values).await,
-            ResolvedBackend::Bundle(_) => Err(unproven("bundles (.mcpb) cannot be started yet".to_owned())
-                .next("choose another backend with --backend")),
+            ResolvedBackend::Bundle(bundle) => {
+                let program = bundle_store::program(&bundle, self.context.credentials()).await;
+                let program = program.map_err(|error| unproven(error.to_string()))?;
+                Box::pin(self.backend(&Backend::Stdio(program), None, SignInRule::Never)).await
+            }
         }
     }
 

@@ -215,6 +215,9 @@ impl AddPlan {
         place: &AddPlace,
         context: &ConnectorContext,
     ) -> Result<(), AddError> {
+        if let Some(written) = &self.written {
+            written.file.store()?;
+        }
         let StoredConnector { definition, pins } = stored;
         let credentials = context.credentials();
         let Some((account, secret)) = saved else {

@@ -35,6 +35,7 @@ mod plan_text;
 mod section;
 mod sign_in;
 mod source;
+mod written_manifest;
 
 pub use answers::{AddAnswers, AddCredential, ClientSecret, MissingAnswer};
 pub use error::AddError;
@@ -42,3 +43,4 @@ pub use finish::AddedReport;
 pub use place::AddPlace;
 pub use plan::{AddPlan, PlannedBackend, PlannedCredential, PlannedTool};
 pub use source::{AddSource, PackageKind};
+pub(crate) use written_manifest::{ManifestFile, WrittenManifest};

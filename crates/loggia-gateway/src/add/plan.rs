@@ -19,6 +19,7 @@ use url::Url;
 use super::answers::{AddAnswers, MissingAnswer, variable_of};
 use super::error::AddError;
 use super::source::{AddSource, PackageKind, SourceKind};
+use super::written_manifest::WrittenManifest;
 use super::{name, sign_in};
 use crate::account_oauth::ApiAuthorization;
 use crate::token_source::PreregisteredClient;
@@ -60,6 +61,8 @@ pub struct AddPlan {
     pub(super) target: PlanTarget,
     /// The version of the manifest or package.
     pub(super) source: Option<SourcePin>,
+    /// The manifest that Loggia wrote, which is kept when the connector is stored.
+    pub(super) written: Option<Box<WrittenManifest>>,
 }
 
 /// A backend of a source, for people.
@@ -128,6 +131,7 @@ impl AddPlan {
             SourceKind::Manifest { reference, manifest } => {
                 of_manifest(reference, manifest, backend, &source.signed_in)?
             }
+            SourceKind::Written(written) => of_written(*written, backend)?,
             other => {
                 let plan = match other {
                     SourceKind::Api { description, api, base_url } => {
@@ -137,7 +141,9 @@ impl AddPlan {
                         of_package(registry, &package, version)
                     }
                     SourceKind::Server(url) => of_server(&url),
-                    SourceKind::Manifest { .. } => unreachable!("it is matched above"),
+                    SourceKind::Manifest { .. } | SourceKind::Written(_) => {
+                        unreachable!("they are matched above")
+                    }
                 };
                 if let Some(backend) = backend.filter(|backend| *backend != plan.backend.name) {
                     let reason = format!(
@@ -288,8 +294,16 @@ fn of_manifest(
             version: Some(manifest.version.clone()),
             digest: None,
         }),
+        written: None,
         target: PlanTarget::Manifest { reference, backend: backend.name.clone(), manifest: manifest.clone() },
     })
+}
+
+/// Makes the plan of a manifest that Loggia wrote.
+fn of_written(written: WrittenManifest, wanted: Option<&str>) -> Result<AddPlan, AddError> {
+    let reference = written.file.path.display().to_string();
+    let plan = of_manifest(reference, Box::new(written.manifest.clone()), wanted, &[])?;
+    Ok(AddPlan { source: Some(written.source.clone()), written: Some(Box::new(written)), ..plan })
 }
 
 /// Chooses the backend: the one that is wanted, or the first that is open to every user.
@@ -305,7 +319,7 @@ fn choose<'m>(
         return Ok((manifest.backend(wanted).ok_or_else(none)?, "you chose it".to_owned()));
     }
     let is_open = |backend: &&ManifestBackend| {
-        !matches!(backend.auth.class, AuthClass::Allowlist | AuthClass::Enterprise) && !is_bundle(backend)
+        !matches!(backend.auth.class, AuthClass::Allowlist | AuthClass::Enterprise)
     };
     let first = &manifest.backends[0];
     Ok(match manifest.backends.iter().find(is_open) {
@@ -321,11 +335,6 @@ fn choose<'m>(
         }
         None => (first, "it is the first that the connector offers".to_owned()),
     })
-}
-
-fn is_bundle(backend: &ManifestBackend) -> bool {
-    use loggia_connect::manifest::PackageSource;
-    matches!(&backend.transport, ManifestTransport::Stdio(program) if matches!(program.source, PackageSource::Bundle { .. }))
 }
 
 fn planned(backend: &ManifestBackend) -> PlannedBackend {
@@ -537,6 +546,7 @@ fn empty(name: String, title: String, backend: Backend<Secret>) -> AddPlan {
         known_clients: Vec::new(),
         target: PlanTarget::Backend(backend),
         source: None,
+        written: None,
     }
 }
 

@@ -11,6 +11,7 @@ use loggia_openapi::{Api, DescriptionError};
 use url::Url;
 
 use super::error::AddError;
+use super::written_manifest::WrittenManifest;
 use crate::api;
 use crate::credentials::Credentials;
 
@@ -20,6 +21,11 @@ const LOOK_TIMEOUT: Duration = Duration::from_secs(10);
 const SERVER_PATHS: [&str; 2] = ["/mcp", "/sse"];
 /// Ends of the names of descriptions.
 const DESCRIPTION_NAMES: [&str; 5] = [".json", ".yaml", ".yml", ".graphql", ".gql"];
+
+/// The start of a word that names a server in a registry.
+const REGISTRY: &str = "registry:";
+/// The start of a word that names a GraphQL API.
+const GRAPHQL: &str = "graphql:";
 
 /// The source of a connector.
 #[derive(Debug)]
@@ -34,6 +40,8 @@ pub struct AddSource {
 pub(super) enum SourceKind {
     /// A manifest: the text that names it in a configuration, and its content.
     Manifest { reference: String, manifest: Box<ConnectorManifest> },
+    /// A manifest that Loggia wrote.
+    Written(Box<WrittenManifest>),
     /// An MCP server.
     Server(Url),
     /// An API, with the path or the URL of its description, and the URL of the API if that is known.
@@ -70,6 +78,12 @@ impl AddSource {
         let word = word.trim();
         let kind = if let Some((registry, rest)) = package_of(word) {
             package(registry, rest).map_err(|reason| AddError::unusable(word, reason))?
+        } else if let Some(name) = word.strip_prefix(REGISTRY) {
+            SourceKind::Written(Box::new(WrittenManifest::of_registry(name, credentials).await?))
+        } else if let Some(endpoint) = word.strip_prefix(GRAPHQL) {
+            graphql(endpoint, credentials).await?
+        } else if is_bundle(word) {
+            SourceKind::Written(Box::new(WrittenManifest::of_bundle(word, credentials).await?))
         } else if let Ok(url) = Url::parse(word)
             && matches!(url.scheme(), "http" | "https")
         {
@@ -80,6 +94,8 @@ impl AddSource {
             }
             let manifest = entry.manifest().map_err(|error| AddError::unusable(word, error))?;
             SourceKind::Manifest { reference: entry.name.clone(), manifest: Box::new(manifest) }
+        } else if is_server_name(word) && !Path::new(word).exists() {
+            SourceKind::Written(Box::new(WrittenManifest::of_registry(word, credentials).await?))
         } else if Path::new(word).is_file() || looks_like_file(word) {
             file_source(Path::new(word)).await?
         } else {
@@ -90,13 +106,49 @@ impl AddSource {
     }
 }
 
+/// Returns whether a word can only be the name of a server in a registry: a reversed domain, a slash and a name.
+fn is_server_name(word: &str) -> bool {
+    let is_part = |part: &str| {
+        part.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+    };
+    match word.split_once('/') {
+        Some((domain, name)) => {
+            domain.contains('.') && is_part(domain) && is_part(name) && !has_file_end(name)
+        }
+        None => false,
+    }
+}
+
+fn is_bundle(word: &str) -> bool {
+    word.split(['?', '#']).next().unwrap_or(word).ends_with(".mcpb")
+}
+
+async fn graphql(endpoint: &str, credentials: &Credentials) -> Result<SourceKind, AddError> {
+    let url = Url::parse(endpoint).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    let Some(url) = url else {
+        return Err(AddError::unusable(endpoint, "after graphql: stands the URL of a GraphQL API"));
+    };
+    #[cfg(feature = "graphql")]
+    return Ok(SourceKind::Written(Box::new(WrittenManifest::of_graphql(&url, credentials).await?)));
+    #[cfg(not(feature = "graphql"))]
+    {
+        let _ = credentials;
+        Err(AddError::unusable(url.as_str(), "this program was built without GraphQL"))
+    }
+}
+
+fn has_file_end(word: &str) -> bool {
+    let has_end = |ends: &[&str]| ends.iter().any(|end| word.ends_with(end));
+    has_end(&DESCRIPTION_NAMES) || has_end(&[".toml", ".mcpb"])
+}
+
 fn package_of(word: &str) -> Option<(PackageKind, &str)> {
     REGISTRIES.iter().find_map(|(prefix, registry)| Some((*registry, word.strip_prefix(prefix)?)))
 }
 
 fn looks_like_file(word: &str) -> bool {
-    let has_end = |ends: &[&str]| ends.iter().any(|end| word.ends_with(end));
-    word.contains('/') || has_end(&DESCRIPTION_NAMES) || has_end(&[".toml", ".mcpb"])
+    word.contains('/') || has_file_end(word)
 }
 
 /// Reads `name@version`, `name==version` or an image.
@@ -127,9 +179,6 @@ fn package(registry: PackageKind, text: &str) -> Result<SourceKind, &'static str
 /// Finds out whether a URL is that of a description. Everything else is an MCP server.
 async fn url_source(word: &str, url: Url, credentials: &Credentials) -> Result<SourceKind, AddError> {
     let is_description = DESCRIPTION_NAMES.iter().any(|end| url.path().ends_with(end));
-    if url.path().ends_with(".mcpb") {
-        return Err(bundle(word));
-    }
     if SERVER_PATHS.iter().any(|end| url.path().trim_end_matches('/').ends_with(end)) {
         return Ok(SourceKind::Server(url));
     }
@@ -155,9 +204,6 @@ async fn url_source(word: &str, url: Url, credentials: &Credentials) -> Result<S
 
 async fn file_source(path: &Path) -> Result<SourceKind, AddError> {
     let shown = path.display().to_string();
-    if shown.ends_with(".mcpb") {
-        return Err(bundle(&shown));
-    }
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let reference = absolute.display().to_string();
     if path.extension().is_some_and(|extension| extension == "toml") {
@@ -196,7 +242,7 @@ async fn read_api(shown: &str, text: Vec<u8>) -> Result<Api, AddError> {
             shown,
             "it is a GraphQL schema, which names neither the endpoint of the API nor its credential",
         )
-        .next("write a connector manifest with these, and add that file (the book: Write a connector)")),
+        .next("graphql:URL asks the API for its schema; `loggia connector new --from-graphql` writes a manifest from this one")),
         Err(error) => Err(AddError::unusable(shown, error)),
     }
 }
@@ -206,12 +252,6 @@ fn is_graphql(text: &[u8]) -> bool {
     let start = String::from_utf8_lossy(&text[..text.len().min(64 << 10)]);
     start.contains("\"__schema\"")
         || ["type Query", "schema {", "extend type"].iter().any(|part| start.contains(part))
-}
-
-fn bundle(shown: &str) -> AddError {
-    AddError::unusable(shown, "bundles (.mcpb) cannot be started yet").next(
-        "unpack it, and configure the program that its manifest.json names as a connector of kind \"stdio\"",
-    )
 }
 
 impl PackageKind {
@@ -239,6 +279,7 @@ mod tests {
         let source = AddSource::parse(word, &ManifestDirectory::embedded(), &credentials).await?;
         Ok(match source.kind {
             SourceKind::Manifest { reference, .. } => format!("manifest {reference}"),
+            SourceKind::Written(written) => format!("written {}", written.source.name),
             SourceKind::Server(url) => format!("server {url}"),
             SourceKind::Api { description, .. } => format!("api {description}"),
             SourceKind::Package { registry, package, version } => {
@@ -271,7 +312,8 @@ mod tests {
             ("qqqqqqq", "`loggia connectors search WORDS`"),
             ("none.yaml", "none.yaml cannot be added: "),
             ("none.toml", "none.toml cannot be added: "),
-            ("acme.mcpb", "unpack it"),
+            ("acme.mcpb", "acme.mcpb cannot be added: "),
+            ("graphql:acme", "stands the URL of a GraphQL API"),
             ("npm:", "write npm:NAME@VERSION"),
             ("npm:-x", "write npm:NAME@VERSION"),
             ("pypi:a b", "write npm:NAME@VERSION"),
@@ -279,6 +321,21 @@ mod tests {
             let error = parsed(word).await.expect_err(word);
             let said = format!("{error}; {}", error.next_step().unwrap_or_default());
             assert!(said.contains(expected), "{word}: {said}");
+        }
+    }
+
+    #[test]
+    fn a_name_of_a_registry_has_a_domain() {
+        for (word, expected) in [
+            ("io.github.acme/pages", true),
+            ("com.acme/mcp-server", true),
+            ("acme/pages", false),
+            ("./acme.d/pages", false),
+            ("folder.d/openapi.yaml", false),
+            ("io.github.acme/pages/more", false),
+            ("linear", false),
+        ] {
+            assert_eq!(is_server_name(word), expected, "{word}");
         }
     }
 
