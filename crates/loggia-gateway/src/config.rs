@@ -89,7 +89,8 @@ impl GatewayConfig {
         // Commands run in the folder of the file; a bare file name is in the current folder.
         let base = if base.as_os_str().is_empty() { PathBuf::from(".") } else { base };
         let base = std::path::absolute(&base).unwrap_or(base);
-        let manifests = manifests.iter().map(|folder| base.join(folder)).collect();
+        let manifests = manifests.iter().map(|folder| base.join(folder));
+        let manifests = manifests.map(|folder| std::path::absolute(&folder).unwrap_or(folder)).collect();
         let connectors = Connectors::File { base, all };
         GatewayConfig {
             file: Some(file.to_owned()),
