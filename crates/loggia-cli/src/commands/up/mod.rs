@@ -46,7 +46,7 @@ pub(crate) async fn run(args: &UpArgs, file: Option<&Path>, credentials: &Creden
         Some(text) => text.parse().map_err(|why| Failure::usage(format!("--listen {text}: {why}")))?,
         None => gateway.listen(),
     };
-    serve_http(gateway, listen, file, &served).await
+    Box::pin(serve_http(gateway, listen, file, &served)).await
 }
 
 /// Chooses between the configuration file and a folder named on the line. With both, the folder would be served
