@@ -15,7 +15,7 @@ async fn a_fault_names_its_place_and_the_next_step() {
         (public.as_str(), "clients must know under which URL", Some("server.public_url")),
     ] {
         let world = World::new();
-        let error = start(&world, text).await.expect_err("it is wrong");
+        let error = Box::pin(start(&world, text)).await.expect_err("it is wrong");
         assert!(error.to_string().contains(expected), "{text}: {error}");
         let step = error.next_step();
         assert_eq!(step.is_some(), next_step.is_some(), "{text}: {step:?}");
