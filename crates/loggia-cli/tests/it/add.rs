@@ -261,3 +261,99 @@ fn the_directory_and_manifests_can_be_looked_at() {
     let shown: serde_json::Value = serde_json::from_str(&shown).expect("JSON");
     assert_eq!((shown["name"].as_str(), shown["backend"]["kind"].as_str()), (Some("linear"), Some("remote")));
 }
+
+/// Writes `acme.mcpb`, a bundle whose program serves the files in it.
+fn bundle(folder: &Path) {
+    let manifest = serde_json::json!({
+        "manifest_version": "0.3", "name": "acme-docs", "version": "1.2.0", "description": "Documents of Acme.",
+        "author": { "name": "Acme" },
+        "server": { "type": "binary", "entry_point": "loggia", "mcp_config": {
+            "command": env!("CARGO_BIN_EXE_loggia"),
+            "args": ["up", "--stdio", "--root", "${__dirname}/docs"],
+            "env": { "LOGGIA_STATE": "${__dirname}/state", "LOGGIA_CREDENTIALS": "${user_config.folder}" },
+        } },
+        "user_config": { "folder": { "type": "string", "title": "Folder of the program", "required": true } },
+    });
+    let file = std::fs::File::create(folder.join("acme.mcpb")).expect("a file");
+    let mut writer = zip::ZipWriter::new(file);
+    for (name, text) in [("manifest.json", manifest.to_string()), ("docs/note.txt", "Soup".to_owned())] {
+        writer.start_file(name, zip::write::SimpleFileOptions::default()).expect("an entry");
+        writer.write_all(text.as_bytes()).expect("written");
+    }
+    writer.finish().expect("a bundle");
+}
+
+#[test]
+fn the_program_of_a_bundle_is_started() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    bundle(folder);
+    shows!("connectors_show_bundle", run_in(folder, &["connectors", "show", "acme.mcpb"]));
+    let own = format!("folder={}", folder.join("own").display());
+    let added = run_in(folder, &["add", "acme.mcpb", "--yes", "--set", &own]);
+    assert!(added.code == Some(0) && added.stdout.contains("acme-docs is added"), "{added}");
+    // What was unpacked is used, also without the file.
+    std::fs::remove_file(folder.join("acme.mcpb")).expect("removed");
+    let call = run_in(folder, &["call", "acme-docs", "files_read", "path=note.txt"]);
+    assert!(call.code == Some(0) && call.stdout.contains("Soup"), "{call}");
+    let updated = run_in(folder, &["connectors", "update", "acme-docs", "--check"]);
+    assert!(updated.code == Some(0) && updated.stdout.contains("nothing changed"), "{updated}");
+}
+
+/// Starts a registry with one server, in the form of the official one.
+fn registry() -> SocketAddr {
+    let server = serde_json::json!({
+        "name": "io.github.21st-dev/magic-mcp", "version": "0.0.46",
+        "description": "It's like v0 but in your Cursor/WindSurf/Cline.",
+        "packages": [{ "registryType": "npm", "identifier": "@21st-dev/magic", "version": "0.0.46",
+            "transport": { "type": "stdio" },
+            "environmentVariables": [{ "name": "API_KEY", "isRequired": true, "isSecret": true }] }],
+    });
+    let entry = serde_json::json!({ "server": server, "_meta": {} });
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("it is bound");
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let read = stream.try_clone().map(BufReader::new);
+            let lines = read.into_iter().flat_map(BufRead::lines).map_while(Result::ok);
+            let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+            let has = |text: &str| head.iter().any(|line| line.contains(text));
+            let (status, body) = match (has("magic-mcp/versions/latest"), has("search=magic")) {
+                (true, _) => ("200 OK", entry.to_string()),
+                (_, true) => {
+                    ("200 OK", serde_json::json!({ "servers": [entry], "metadata": {} }).to_string())
+                }
+                _ => ("404 Not Found", "{}".to_owned()),
+            };
+            let length = body.len();
+            // A client that went away needs no answer.
+            let _ = write!(
+                stream,
+                "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\
+                 connection: close\r\n\r\n{body}"
+            );
+        }
+    });
+    address
+}
+
+#[test]
+fn a_server_of_a_registry_is_found_by_its_name() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let base = format!("http://{}", registry());
+    let show = |registry: &str, word: &str| -> Run {
+        let mut command = command(folder.path(), &["connectors", "show", word]);
+        command.env("LOGGIA_REGISTRY", registry).output().expect("it runs").into()
+    };
+    shows!("connectors_show_registry", show(&base, "io.github.21st-dev/magic-mcp"));
+    let unknown = show(&base, "registry:magic");
+    assert!(
+        unknown.code == Some(2) && unknown.stderr.contains("did you mean io.github.21st-dev/magic-mcp?"),
+        "{unknown}"
+    );
+    let nowhere = show("http://127.0.0.1:1", "io.github.21st-dev/magic-mcp");
+    assert!(
+        nowhere.code == Some(2) && nowhere.stderr.contains("LOGGIA_REGISTRY names another registry"),
+        "{nowhere}"
+    );
+}
