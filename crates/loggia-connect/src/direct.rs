@@ -305,9 +305,12 @@ impl ApiConnection {
         Ok(response)
     }
 
-    /// Returns the status of a failure that the API reports as a success.
+    /// Returns the status of a failure that the API reports with another status: of a success, or of another refusal.
     async fn failure_status(&self, response: &Response<Bytes>) -> Option<StatusCode> {
-        let filter = self.failure.as_ref().filter(|_| response.status().is_success())?;
+        let status = response.status();
+        let is_limit = status == StatusCode::TOO_MANY_REQUESTS;
+        let can_differ = status.is_success() || (status.is_client_error() && !is_limit);
+        let filter = self.failure.as_ref().filter(|_| can_differ)?;
         let status = self.filters.first(filter, response.body().clone()).await.ok()??.to_value().as_u64()?;
         let status = StatusCode::from_u16(u16::try_from(status).ok()?).ok()?;
         (status.is_client_error() || status.is_server_error()).then_some(status)

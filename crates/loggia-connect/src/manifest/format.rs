@@ -213,7 +213,7 @@ pub(super) static BACKEND: TableFormat = TableFormat {
         key("cwd", Template, "The folder it runs in.").of(&[Stdio]),
         key("base_url", Template, "The URL that paths are added to.").of(&[OpenApi]),
         key("description", Text, "An OpenAPI description, a file or a URL: all its operations are tools.").of(&[OpenApi]),
-        key("failure", Filter, "jq over a JSON response of success: the HTTP status that it stands for, if the API reports its errors so; null if it is a success.").of(&[OpenApi]),
+        key("failure", Filter, "jq over a JSON response that is a success or a refusal: the HTTP status that it stands for; null if its own is right.").of(&[OpenApi]),
         key("builtin", Choice(BUILTIN_NAMES), "The built-in connector.").of(&[Builtin]),
         key("options", Map(&Any), "The options of the built-in connector.").of(&[Builtin]),
         key("auth", Table(&AUTH), "The credential that the backend needs. Default: none."),

@@ -265,7 +265,7 @@ fn text_of(result: &loggia::model::CallToolResult) -> String {
 }
 
 #[tokio::test]
-async fn a_failure_with_the_status_of_a_success_is_a_failure() {
+async fn a_failure_with_another_status_is_read_by_the_filter() {
     let text = r#"
 name = "chat"
 title = "Chat"
@@ -291,6 +291,9 @@ result = ".items"
         // No status of a failure.
         (answer(200, r#"{"ok":false,"error":"odd","items":[2]}"#), "[2]"),
         (answer(200, "no JSON"), "cannot be shown"),
+        (answer(403, r#"{"ok":false,"error":"revoked"}"#), "the user has to connect the account again"),
+        (answer(429, r#"{"ok":false,"error":"revoked"}"#), "then call again"),
+        (answer(503, r#"{"ok":false,"error":"revoked"}"#), "then call again"),
     ] {
         let sender = RecordingApi::with([response]);
         let (manifest, api) = api(text, json!({}), &sender);
