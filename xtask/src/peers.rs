@@ -48,7 +48,8 @@ pub(crate) fn real_servers() -> Result<(), String> {
 pub(crate) fn vendors() -> Result<(), String> {
     let from = interop().join("vendors");
     npm_ci(&from, &vendors_dir(), &[])?;
-    copy_folder(&from, &vendors_dir())
+    copy_folder(&from, &vendors_dir())?;
+    copy_folder(&from.join("fakes"), &vendors_dir().join("fakes"))
 }
 
 /// Returns the folder of the emulators and mocks of vendors.
@@ -150,7 +151,8 @@ fn real_servers_dir() -> PathBuf {
     paths::work().join("real-servers-install")
 }
 
-fn interop() -> PathBuf {
+/// Returns the folder of the drivers, the fakes and the lock files.
+pub(crate) fn interop() -> PathBuf {
     paths::root().join("interop")
 }
 

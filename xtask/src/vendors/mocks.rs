@@ -1,7 +1,8 @@
 //! Emulators and mocks of vendors.
 //!
-//! `emulate` keeps the state of its vendors. Prism answers with the examples of a vendor's description, and refuses
-//! requests that do not fit it; the descriptions lie beside the repository, and may be missing.
+//! `emulate` and the fakes of this repository keep the state of their vendors. Prism answers with the examples of a
+//! vendor's description, or stands before a fake, and refuses requests and answers that do not fit the description. Some
+//! descriptions lie beside the repository, and may be missing; others are here, reduced to the facts.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -20,6 +21,18 @@ const DESCRIBED: &[(&str, &str)] =
     &[("asana", "asana.openapi.yaml"), ("figma", "figma.openapi.yaml"), ("sentry", "sentry.openapi.json")];
 /// The vendor with a mock of ours that keeps its state. Prism stands before it and checks requests and answers.
 const OURS: (&str, &str) = ("notion", "notion.openapi.json");
+
+/// The fakes of `interop/vendors/fakes/` whose vendors' descriptions are here. Prism stands before each.
+const FAKES: &[&str] = &["canva", "confluence", "hubspot", "jira"];
+/// Other fakes, the name of each mock, and the mock of Prism that checks the requests and answers those that the fake does
+/// not know.
+const PARTIAL_FAKES: &[(&str, &str, Option<&str>)] = &[
+    ("figma", "figma-file", None),
+    ("google", "google-state", None),
+    ("stripe", "stripe-billing", None),
+    ("asana", "asana-state", Some("asana")),
+    ("sentry", "sentry-state", Some("sentry")),
+];
 
 /// Running mocks. They end when this value is dropped.
 pub(super) struct Mocks {
@@ -45,10 +58,25 @@ impl Mocks {
             Some(description) => mocks.start_prism(name, "proxy", &[&description, &upstream])?,
             None => drop(mocks.urls.insert(name.to_owned(), json!(upstream))),
         }
+        for name in FAKES {
+            let port = free_port()?;
+            mocks.start_script("fake.mjs", &[name, &port.to_string()], name, port)?;
+            let description = peers::interop().join(format!("vendors/descriptions/{name}.openapi.json"));
+            mocks.start_prism(name, "proxy", &[&description.display().to_string(), &url(port)])?;
+        }
         for (name, file) in DESCRIBED {
             if let Some(description) = mocks.description(file) {
                 mocks.start_prism(name, "mock", &[&description])?;
             }
+        }
+        for (fake, name, prism) in PARTIAL_FAKES {
+            let upstream = prism.map(|prism| mocks.url(prism).map(str::to_owned));
+            // Without its description, Prism does not run.
+            let Ok(upstream) = upstream.transpose() else { continue };
+            let port = mocks.add(name)?;
+            let port_text = port.to_string();
+            let args: Vec<&str> = [*fake, &port_text].into_iter().chain(upstream.as_deref()).collect();
+            mocks.start_script("fake.mjs", &args, name, port)?;
         }
         for (daemon, port) in &mut mocks.daemons {
             daemon.wait_for_port(SocketAddr::from((Ipv4Addr::LOCALHOST, *port)), START_LIMIT)?;

@@ -5,6 +5,7 @@
 
 #![allow(clippy::print_stderr, reason = "the harness is a program")]
 
+mod proof;
 mod run;
 mod scenario;
 mod sender;
@@ -35,20 +36,26 @@ fn trials(mocks: &str) -> Result<Vec<Trial>, String> {
         serde_json::from_str(mocks).map_err(|error| format!("LOGGIA_VENDORS: {error}"))?;
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../interop/vendors/scenarios");
     let mut trials = Vec::new();
+    let mut scenarios = Vec::new();
     let entries = std::fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         let scenario: Scenario =
             toml::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))?;
+        scenarios.push((name.clone(), scenario.clone()));
         let scenario = Arc::new(scenario);
         let mock = mocks.get(&scenario.mock).cloned();
         trials.push(trial(format!("{name}::calls"), &scenario, &mock, Part::Calls));
         trials.push(trial(format!("{name}::limits_and_tokens"), &scenario, &mock, Part::Faults));
+        if scenario.refuses {
+            trials.push(trial(format!("{name}::refusals"), &scenario, &mock, Part::Refusals));
+        }
         if !scenario.pages.is_empty() {
             trials.push(trial(format!("{name}::pages"), &scenario, &mock, Part::Pages));
         }
     }
+    trials.push(Trial::test("proof", move || proof::check(&scenarios).map_err(Failed::from)));
     Ok(trials)
 }
 
@@ -58,6 +65,7 @@ enum Part {
     Calls,
     Pages,
     Faults,
+    Refusals,
 }
 
 fn trial(name: String, scenario: &Arc<Scenario>, mock: &Option<String>, part: Part) -> Trial {
@@ -69,6 +77,7 @@ fn trial(name: String, scenario: &Arc<Scenario>, mock: &Option<String>, part: Pa
                 Part::Calls => run::steps(&scenario, &url).await,
                 Part::Pages => run::pages(&scenario, &url).await,
                 Part::Faults => run::faults(&scenario, &url).await,
+                Part::Refusals => run::refusals(&scenario, &url).await,
             }
         });
         outcome.map_err(Failed::from)

@@ -14,7 +14,7 @@ use loggia_connect::secret::Secret;
 use serde_json::{Value, json};
 
 use crate::scenario::{Scenario, Step, fill, fill_text};
-use crate::sender::MockSender;
+use crate::sender::{MockSender, media_type};
 
 type Outcome = Result<(), String>;
 
@@ -22,7 +22,6 @@ type Outcome = Result<(), String>;
 struct Connection {
     client: Client,
     sender: Arc<MockSender>,
-    backend: ManifestBackend,
 }
 
 /// A name, the responses, the error that they make, and the number of requests that the call sends.
@@ -36,13 +35,22 @@ struct Said {
 
 impl Connection {
     async fn open(scenario: &Scenario, mock: &str, page_size: Option<u64>) -> Result<Connection, String> {
+        Connection::with_credential(scenario, mock, page_size, &scenario.credential).await
+    }
+
+    async fn with_credential(
+        scenario: &Scenario,
+        mock: &str,
+        page_size: Option<u64>,
+        credential: &str,
+    ) -> Result<Connection, String> {
         let (manifest, mut backend) = manifest(scenario)?;
         if page_size.is_some() {
             let all = backend.tools.iter_mut().filter_map(|tool| tool.paging.as_mut());
             all.for_each(|paging| paging.default_size = page_size);
         }
         let values = manifest
-            .values(&scenario.config, Some(Secret::new(scenario.credential.as_str())))
+            .values(&scenario.config, Some(Secret::new(credential)))
             .map_err(|problems| format!("{problems:?}"))?;
         let sender = Arc::new(MockSender::new(mock, &scenario.prefix));
         let api = ManifestApi::new(&backend, &values, sender.clone()).map_err(|error| error.to_string())?;
@@ -54,7 +62,7 @@ impl Connection {
         }
         let server = api.into_server(&manifest).map_err(|error| error.to_string())?;
         let client = Client::connect(&server).await.map_err(|error| error.to_string())?;
-        Ok(Connection { client, sender, backend })
+        Ok(Connection { client, sender })
     }
 
     async fn call(&self, tool: &str, arguments: Value) -> Said {
@@ -96,6 +104,8 @@ fn manifest(scenario: &Scenario) -> Result<(ConnectorManifest, ManifestBackend),
     let manifest = ConnectorManifest::parse(text, name).map_err(|error| error.to_string())?;
     let backend = manifest.backend(&scenario.backend).ok_or_else(|| format!("no {}", scenario.backend))?;
     let mut backend = backend.clone();
+    // A mock may be called faster than the vendor.
+    backend.limits.rate = None;
     backend.tools.iter_mut().for_each(|tool| tool.is_enabled = true);
     Ok((manifest, backend))
 }
@@ -108,7 +118,7 @@ pub(crate) async fn steps(scenario: &Scenario, mock: &str) -> Outcome {
         let done = self::step(&connection, step, &mut kept).await;
         done.map_err(|problem| format!("step {}, {}: {problem}", n + 1, step.tool))?;
     }
-    check_coverage(scenario, &connection.backend)
+    Ok(())
 }
 
 /// Returns the time in 24 hours, in seconds since 1970.
@@ -140,6 +150,13 @@ async fn step(connection: &Connection, step: &Step, kept: &mut BTreeMap<String, 
         let expect = fill_text(expect, kept);
         if filtered(&expect, &result)? != Value::Bool(true) {
             return Err(format!("{expect} is not true: {}", shown()));
+        }
+    }
+    if let Some(opens) = &step.opens {
+        let url = filtered(opens, &result)?;
+        let media_type = media_type(url.as_str().unwrap_or_default()).await?;
+        if !media_type.starts_with("image/") {
+            return Err(format!("{url} is {media_type:?}, not an image"));
         }
     }
     for (name, filter) in &step.keep {
@@ -188,22 +205,6 @@ fn filtered(filter: &str, input: &Value) -> Result<Value, String> {
     let value = compiled.first(input.to_string().as_bytes(), FilterLimits::default());
     let value = value.map_err(|error| format!("{filter}: {error}"))?;
     Ok(value.map(|value| value.to_value()).unwrap_or_default())
-}
-
-/// Checks that each tool is either called or named as one that the mock cannot answer.
-fn check_coverage(scenario: &Scenario, backend: &ManifestBackend) -> Outcome {
-    let tools: BTreeSet<&str> = backend.tools.iter().map(|tool| tool.name.as_str()).collect();
-    let called: BTreeSet<&str> = scenario.steps.iter().map(|step| step.tool.as_str()).collect();
-    let untested: BTreeSet<&str> = scenario.untested.keys().map(String::as_str).collect();
-    let named: BTreeSet<&str> = called.union(&untested).copied().collect();
-    match (named == tools, called.intersection(&untested).next()) {
-        (true, None) => Ok(()),
-        (_, Some(tool)) => Err(format!("{tool} is called and untested")),
-        (false, None) => {
-            let missing: Vec<_> = tools.symmetric_difference(&named).collect();
-            Err(format!("tools that are neither called nor untested, or that do not exist: {missing:?}"))
-        }
-    }
 }
 
 fn too_many(seconds: u64) -> Response<Bytes> {
@@ -256,4 +257,44 @@ pub(crate) async fn faults(scenario: &Scenario, mock: &str) -> Outcome {
             .map_err(|text| format!("after {name}: {text}"))?;
     }
     Ok(())
+}
+
+/// Calls the first tool of the scenario while the mock refuses each second request with a credential.
+pub(crate) async fn refusals(scenario: &Scenario, mock: &str) -> Outcome {
+    let probe = scenario.steps.first().ok_or("a scenario has a step")?;
+    let table = [
+        ("limited", None, 2),
+        ("stopped", Some("Wait 3600 s, then call again"), 1),
+        ("lost", Some("the user has to connect the account again"), 1),
+    ];
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+    for (ending, expected, requests) in table {
+        // The mock counts the requests of each credential.
+        let credential = format!("{}-{ending}-{now}", scenario.credential);
+        let connection = Connection::with_credential(scenario, mock, None, &credential).await?;
+        let mut kept = BTreeMap::new();
+        if connection.sender.sent() == 0 {
+            step(&connection, probe, &mut kept).await?;
+        }
+        let before = connection.sender.sent();
+        let said = connection.call(&probe.tool, probe.arguments.clone().into()).await;
+        let (sent, text) = (connection.sender.sent() - before, said.text());
+        let is_as_expected = match expected {
+            Some(expected) => said.is_error && text.contains(expected),
+            None => !said.is_error,
+        };
+        if !is_as_expected || sent != requests || text.contains(&credential) {
+            return Err(format!(
+                "{ending}: expected {expected:?} after {requests} requests; {sent} sent: {text}"
+            ));
+        }
+        if expected.is_some() {
+            step(&connection, probe, &mut kept).await.map_err(|text| format!("after {ending}: {text}"))?;
+        }
+    }
+    let unknown = Connection::with_credential(scenario, mock, None, "ada@acme.example:unknown").await;
+    match (unknown, &scenario.no_health) {
+        (Err(_), None) | (_, Some(_)) => Ok(()),
+        (Ok(_), None) => Err("the mock accepts an unknown credential".to_owned()),
+    }
 }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 /// A file of `interop/vendors/scenarios/`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Scenario {
     /// The name of the connector.
@@ -29,6 +29,9 @@ pub(crate) struct Scenario {
     pub(crate) account: Option<String>,
     /// The reason why the mock cannot answer the health check.
     pub(crate) no_health: Option<String>,
+    /// True if the mock refuses requests of credentials with an ending for it.
+    #[serde(default)]
+    pub(crate) refuses: bool,
     /// Tools that the mock cannot answer, with the reason.
     #[serde(default)]
     pub(crate) untested: BTreeMap<String, String>,
@@ -43,7 +46,7 @@ pub(crate) struct Scenario {
 }
 
 /// A call of a tool.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Step {
     pub(crate) tool: String,
@@ -56,6 +59,8 @@ pub(crate) struct Step {
     /// Filters over the result whose values later steps use.
     #[serde(default)]
     pub(crate) keep: BTreeMap<String, String>,
+    /// The filter over the result that gives the URL of a picture, which must open without a credential.
+    pub(crate) opens: Option<String>,
     /// Whether there is another page.
     pub(crate) more: Option<bool>,
     /// A part of the error that the call must return.
@@ -63,7 +68,7 @@ pub(crate) struct Step {
 }
 
 /// A list that is read page by page, to its end.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PagedList {
     pub(crate) tool: String,

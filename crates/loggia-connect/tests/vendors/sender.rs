@@ -71,3 +71,13 @@ impl HttpSender for MockSender {
         })
     }
 }
+
+/// Opens a URL of a mock as a browser does, without a credential, and returns the media type of the answer.
+pub(crate) async fn media_type(url: &str) -> Result<String, String> {
+    let uri: Uri = url.parse().map_err(|_| format!("{url} is no URL"))?;
+    let mock = uri.authority().ok_or_else(|| format!("{url} has no host"))?.to_string();
+    let request = Request::get(uri.path()).body(Bytes::new()).map_err(|error| error.to_string())?;
+    let response = MockSender::new(&mock, "").send(request).await?;
+    let media_type = response.headers().get(http::header::CONTENT_TYPE);
+    Ok(media_type.and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned())
+}
