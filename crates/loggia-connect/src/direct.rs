@@ -305,15 +305,17 @@ impl ApiConnection {
         Ok(response)
     }
 
-    /// Returns the status of a failure that the API reports with another status: of a success, or of another refusal.
+    /// Returns the status of a failure that the API reports as a success, or of a lost token that it reports as another
+    /// refusal.
     async fn failure_status(&self, response: &Response<Bytes>) -> Option<StatusCode> {
-        let status = response.status();
-        let is_limit = status == StatusCode::TOO_MANY_REQUESTS;
-        let can_differ = status.is_success() || (status.is_client_error() && !is_limit);
+        let own = response.status();
+        let is_limit = own == StatusCode::TOO_MANY_REQUESTS;
+        let can_differ = own.is_success() || (own.is_client_error() && !is_limit);
         let filter = self.failure.as_ref().filter(|_| can_differ)?;
         let status = self.filters.first(filter, response.body().clone()).await.ok()??.to_value().as_u64()?;
         let status = StatusCode::from_u16(u16::try_from(status).ok()?).ok()?;
-        (status.is_client_error() || status.is_server_error()).then_some(status)
+        let is_failure = status.is_client_error() || status.is_server_error();
+        (is_failure && (own.is_success() || status == StatusCode::UNAUTHORIZED)).then_some(status)
     }
 
     /// Sends the request of a health check.

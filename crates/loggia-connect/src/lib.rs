@@ -7,6 +7,7 @@
 //! * [`bundle`]: MCPB bundles: programs in a ZIP file.
 //! * [`clients`]: AI applications as clients of a gateway, and the gateway's entry in their files.
 //! * [`config_file`]: what `loggia.toml` says, with errors that point at the place.
+//! * [`connector_test`]: the tests of a manifest, with recorded exchanges or over a connection.
 //! * [`direct`]: APIs whose tools a manifest writes.
 //! * [`filter`]: jq expressions that shape arguments and results, with bounds.
 //! * [`import`]: the servers of an MCP client, as connectors.
@@ -22,6 +23,7 @@ pub use loggia_builtin as builtin;
 pub mod bundle;
 pub mod clients;
 pub mod config_file;
+pub mod connector_test;
 pub mod direct;
 pub mod filter;
 pub mod import;

@@ -26,6 +26,7 @@ mod auth;
 mod backend;
 mod check;
 mod config_field;
+mod connector_test;
 mod directory;
 mod draft;
 mod folders;
@@ -49,9 +50,6 @@ mod values;
 
 use std::fmt;
 
-use serde_json::{Map, Value};
-
-use crate::filter::JsonFilter;
 use crate::problem::{Problem, write_problems};
 
 pub use auth::{AuthClass, AuthStep, BackendAuth, CredentialPrompt, RequestPlace};
@@ -60,6 +58,7 @@ pub use backend::{
     ManifestTransport, PackageSource, RemoteServer, ServerProgram,
 };
 pub use config_field::{ConfigChoice, ConfigField, ConfigFieldType};
+pub use connector_test::{ConnectorTest, RecordedExchange, TestExpectation};
 pub use directory::{DirectoryNotice, ManifestDirectory, ManifestEntry, ManifestOrigin, embedded};
 pub use draft::{ImportedManifest, ManifestImportError};
 pub use folders::{DuplicateManifest, ManifestFolders, read_manifest};
@@ -116,17 +115,6 @@ pub struct ConnectorIcon {
     pub sizes: Vec<String>,
     /// The background that it is made for: `light` or `dark`.
     pub theme: Option<String>,
-}
-
-/// A call that proves a connector.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ConnectorTest {
-    /// The tool, which reads.
-    pub tool: String,
-    /// Its arguments.
-    pub arguments: Map<String, Value>,
-    /// The filter over the result that gives `true`.
-    pub expect: JsonFilter,
 }
 
 /// The problems of a manifest, all of them in one.

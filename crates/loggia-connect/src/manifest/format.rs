@@ -122,6 +122,10 @@ const REQUEST: ValueFormat = Pattern(
     "^(GET|HEAD|POST|PUT|PATCH|DELETE) /[^?#\\s]*$",
     "write a method and a path, for example \"GET /v1/pages/{id}\"",
 );
+const SENT_REQUEST: ValueFormat = Pattern(
+    "^(GET|HEAD|POST|PUT|PATCH|DELETE) /[^#\\s]*$",
+    "write a method and a path, with or without the query, for example \"GET /v1/pages/7?limit=25\"",
+);
 const DIGEST: ValueFormat = Pattern("^sha256:[0-9a-f]{64}$", "write \"sha256:\" and 64 hexadecimal digits");
 const PACKAGE: ValueFormat = Pattern(
     "^(npm:(@[^@/\\s]+/)?[^@/\\s]+@[^@\\s]+|pypi:[A-Za-z0-9._-]+(\\[[^\\]\\s]*\\])?==[^=\\s]+|oci:[^\\s]+|mcpb:(https|file)://[^\\s]+)$",
@@ -213,7 +217,7 @@ pub(super) static BACKEND: TableFormat = TableFormat {
         key("cwd", Template, "The folder it runs in.").of(&[Stdio]),
         key("base_url", Template, "The URL that paths are added to.").of(&[OpenApi]),
         key("description", Text, "An OpenAPI description, a file or a URL: all its operations are tools.").of(&[OpenApi]),
-        key("failure", Filter, "jq over a JSON response that is a success or a refusal: the HTTP status that it stands for; null if its own is right.").of(&[OpenApi]),
+        key("failure", Filter, "jq over a JSON response that is a success or a refusal: the HTTP status that it stands for; null if its own is right. Of a refusal only 401 counts.").of(&[OpenApi]),
         key("builtin", Choice(BUILTIN_NAMES), "The built-in connector.").of(&[Builtin]),
         key("options", Map(&Any), "The options of the built-in connector.").of(&[Builtin]),
         key("auth", Table(&AUTH), "The credential that the backend needs. Default: none."),
@@ -398,8 +402,36 @@ static INPUT: TableFormat = TableFormat {
 static TEST: TableFormat = TableFormat {
     name: "test",
     keys: &[
-        key("tool", TOOL_NAME, "A tool that reads.").required(),
+        key("tool", TOOL_NAME, "A tool; one that reads, unless the exchanges are recorded.").required(),
         key("arguments", Map(&Any), "Its arguments."),
-        key("expect", Filter, "jq over the result that gives true.").required(),
+        key("expect", Filter, "jq over the result that gives true."),
+        key("fails", Text, "A part of the error that the call returns, instead of expect."),
+        key("backend", Text, "The name of the backend. Default: each that has the tool."),
+        key("config", Map(&Any), "Values of the user for recorded exchanges. Default: examples."),
+        key(
+            "exchanges",
+            List(&Table(&EXCHANGE)),
+            "The requests that the call sends, with the responses to answer from: the test needs no vendor.",
+        ),
+    ],
+};
+
+static EXCHANGE: TableFormat = TableFormat {
+    name: "exchange",
+    keys: &[
+        key(
+            "request",
+            SENT_REQUEST,
+            "The method and the path below the base URL; a query is compared if it is here.",
+        )
+        .required(),
+        key("body", Any, "The JSON body that is sent, if it is compared."),
+        key("status", Integer, "The status of the response. Default: 200."),
+        key(
+            "headers",
+            Map(&ValueFormat::Text),
+            "Headers of the response. Default: content-type application/json.",
+        ),
+        key("response", Any, "The body of the response: a text, or a value that is written as JSON."),
     ],
 };

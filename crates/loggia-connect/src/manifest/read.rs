@@ -3,16 +3,14 @@
 use toml::de::DeTable;
 
 use super::check;
+use super::connector_test;
 
 use super::format::MANIFEST;
 use super::read_backend::backend;
-use super::read_value::{object, pattern};
+use super::read_value::pattern;
 use super::source::{ManifestProblems, TableReader, json_of};
 use super::text::is_field_name;
-use super::{
-    ConfigChoice, ConfigField, ConfigFieldType, ConnectorIcon, ConnectorManifest, ConnectorTest,
-    ManifestError,
-};
+use super::{ConfigChoice, ConfigField, ConfigFieldType, ConnectorIcon, ConnectorManifest, ManifestError};
 use crate::problem::{Problem, toml_message};
 
 pub(super) fn manifest(text: &str, file: &str) -> Result<ConnectorManifest, ManifestError> {
@@ -66,7 +64,11 @@ fn read_root(root: &TableReader<'_>, problems: &mut ManifestProblems<'_>) -> Con
         not_shown: root.texts("not_shown"),
         config,
         backends: backends.iter().filter_map(|table| backend(table, problems)).collect(),
-        tests: root.tables("tests").iter().filter_map(test).collect(),
+        tests: root
+            .tables("tests")
+            .iter()
+            .filter_map(|table| connector_test::test(table, problems))
+            .collect(),
     }
 }
 
@@ -77,14 +79,6 @@ fn icon(table: &TableReader<'_>) -> ConnectorIcon {
         sizes: table.texts("sizes"),
         theme: table.owned("theme"),
     }
-}
-
-fn test(table: &TableReader<'_>) -> Option<ConnectorTest> {
-    Some(ConnectorTest {
-        tool: table.owned("tool")?,
-        arguments: object(table, "arguments"),
-        expect: table.filter("expect")?,
-    })
 }
 
 fn config_field(name: &str, table: &TableReader<'_>, problems: &mut ManifestProblems<'_>) -> ConfigField {

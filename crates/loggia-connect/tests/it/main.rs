@@ -4,6 +4,7 @@
 
 mod clients;
 mod config_file;
+mod connector_test;
 mod direct;
 mod import;
 mod manifest;

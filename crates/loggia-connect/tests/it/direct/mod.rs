@@ -292,6 +292,7 @@ result = ".items"
         (answer(200, r#"{"ok":false,"error":"odd","items":[2]}"#), "[2]"),
         (answer(200, "no JSON"), "cannot be shown"),
         (answer(403, r#"{"ok":false,"error":"revoked"}"#), "the user has to connect the account again"),
+        (answer(401, r#"{"ok":false,"error":"no_channel"}"#), "the user has to connect the account again"),
         (answer(429, r#"{"ok":false,"error":"revoked"}"#), "then call again"),
         (answer(503, r#"{"ok":false,"error":"revoked"}"#), "then call again"),
     ] {
