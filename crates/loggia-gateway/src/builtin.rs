@@ -7,6 +7,7 @@ use std::sync::Arc;
 use loggia::Error;
 use loggia::service::Service;
 use loggia_connect::builtin::files::{self, Files, FilesOptions};
+use loggia_connect::builtin::sqlite::{self, Sqlite, SqliteLimits, SqliteOptions};
 use loggia_connect::config_file::{Builtin, BuiltinKind};
 use loggia_connect::secret::Secret;
 
@@ -21,6 +22,7 @@ pub(crate) fn open(base: &Path, builtin: &Builtin<Secret>) -> loggia::Result<Arc
             };
             open_folder(&base.join(folder(builtin).unwrap_or(CURRENT)), options)
         }
+        BuiltinKind::Sqlite => open_sqlite(base, builtin),
     }
 }
 
@@ -34,7 +36,27 @@ pub(crate) fn folder(builtin: &Builtin<Secret>) -> Option<&str> {
 
 /// Serves a folder.
 pub(crate) fn open_folder(root: &Path, options: FilesOptions) -> loggia::Result<Arc<dyn Service>> {
-    let files = Files::open(root, options)
-        .map_err(|error| Error::Io(std::io::Error::new(error.kind(), error.to_string())))?;
+    let files = Files::open(root, options).map_err(|error| io_error(error.kind(), &error))?;
     Ok(files::server(files)?.into_service())
+}
+
+fn open_sqlite(base: &Path, builtin: &Builtin<Secret>) -> loggia::Result<Arc<dyn Service>> {
+    let usual = SqliteLimits::default();
+    let limits = SqliteLimits {
+        rows: rows(builtin).unwrap_or(usual.rows),
+        time: builtin.time("timeout").unwrap_or(usual.time),
+        ..usual
+    };
+    let path = base.join(builtin.text("path").unwrap_or_default());
+    let options = SqliteOptions { writable: builtin.flag("write"), limits };
+    let sqlite = Sqlite::open(&path, options).map_err(|error| io_error(error.kind(), &error))?;
+    Ok(sqlite::server(sqlite)?.into_service())
+}
+
+fn rows(builtin: &Builtin<Secret>) -> Option<usize> {
+    builtin.number("rows").map(|rows| usize::try_from(rows).unwrap_or(usize::MAX))
+}
+
+fn io_error(kind: std::io::ErrorKind, error: &dyn std::fmt::Display) -> Error {
+    Error::Io(std::io::Error::new(kind, error.to_string()))
 }

@@ -85,8 +85,11 @@ pub(super) fn lints_are_inherited(repository: &Repository) -> Vec<String> {
         .collect()
 }
 
+/// Checks that only two crates use databases: `loggia-store` for our records, and `loggia-builtin`, whose connectors
+/// are databases of users.
 pub(super) fn databases_are_the_stores(repository: &Repository) -> Vec<String> {
-    let others = repository.packages().filter(|package| name(package) != "loggia-store");
+    let others =
+        repository.packages().filter(|package| !["loggia-store", "loggia-builtin"].contains(&name(package)));
     let of = |package| {
         shipped_dependencies(package)
             .filter(|other| DATABASES.contains(other))

@@ -14,7 +14,6 @@ mod edit;
 mod error;
 mod find;
 mod grep;
-mod limiter;
 mod list;
 mod lock;
 mod manage;

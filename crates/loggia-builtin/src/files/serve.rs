@@ -11,12 +11,12 @@ use loggia::{JsonSchema, Server, resources, tools};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::limiter::CallLimiter;
 use super::uri::{self, path_of};
 use super::{
     DeleteRequest, DeleteResult, Edit, EditRequest, EditResult, Files, FilesError, FindRequest, GrepRequest,
     GrepResult, ListRequest, Listing, MoveRequest, ReadRange, ReadRequest, Stat, WriteRequest, WriteResult,
 };
+use crate::limiter::CallLimiter;
 use output::ReadOutput;
 
 /// The maximum number of entries that are counted for the question before a deletion.
@@ -42,7 +42,7 @@ pub fn server(files: Files) -> loggia::Result<Server> {
     Server::new("files", env!("CARGO_PKG_VERSION"))
         .title("Files")
         .instructions(instructions)
-        .state(Folder { limiter: CallLimiter::new(files.limits()), files })
+        .state(Folder { limiter: CallLimiter::new(files.limits().running, files.limits().waiting), files })
         .tools(tools)
         .resources(Folder::resources())
         .build()

@@ -2,4 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod caller;
 mod files;
+mod program;
+mod sqlite;

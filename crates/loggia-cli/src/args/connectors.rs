@@ -28,6 +28,13 @@ pub(crate) struct AddArgs {
     /// Name, URL, file or package
     pub(crate) source: String,
 
+    /// First value that the connector needs, for example the file of sqlite
+    pub(crate) value: Option<String>,
+
+    /// Folder that the connector serves
+    #[arg(long, value_name = "DIR")]
+    pub(crate) root: Option<String>,
+
     /// Another name for the connector
     #[arg(long)]
     pub(crate) name: Option<String>,

@@ -26,7 +26,13 @@ pub(crate) async fn run(args: &AddArgs, config: Option<&Path>, credentials: &Cre
     let mut answers = credential_answers(&args.credential)?;
     answers.pin =
         PinRule::ALL.iter().find(|(name, _)| *name == args.pin).map_or(PinRule::Hold, |(_, rule)| *rule);
-    for word in &args.set {
+    let mut set = args.set.clone();
+    set.extend(args.root.iter().map(|root| format!("root={root}")));
+    if let Some(value) = &args.value {
+        let none = || Failure::usage(format!("{value:?}: {} needs no value", plan.name));
+        set.push(format!("{}={value}", plan.main_field().ok_or_else(none)?.name));
+    }
+    for word in &set {
         let wrong = || Failure::usage(format!("--set {word}: write KEY=VALUE"));
         let (field, text) = word.split_once('=').ok_or_else(wrong)?;
         let value =

@@ -25,6 +25,8 @@ pub struct Builtin<T> {
 pub enum BuiltinKind {
     /// [`crate::builtin::files`].
     Files,
+    /// [`crate::builtin::sqlite`].
+    Sqlite,
 }
 
 /// A value of an option of a built-in connector.
@@ -50,9 +52,7 @@ enum BuiltinOptionFormat {
     #[allow(dead_code, reason = "the built-in connectors after this one use it")]
     Texts,
     Flag,
-    #[allow(dead_code, reason = "the built-in connectors after this one use it")]
     Number,
-    #[allow(dead_code, reason = "the built-in connectors after this one use it")]
     Time,
 }
 
@@ -79,11 +79,23 @@ pub(crate) enum BuiltinOptionError<'k> {
     NoEffect(&'static str, &'static str),
 }
 
-const KINDS: &[(&str, BuiltinKind, &[BuiltinOption])] = &[(
-    "files",
-    BuiltinKind::Files,
-    &[option("path", Text), option("write", Flag), option("write_sensitive", Flag).needs("write")],
-)];
+const KINDS: &[(&str, BuiltinKind, &[BuiltinOption])] = &[
+    (
+        "files",
+        BuiltinKind::Files,
+        &[option("path", Text), option("write", Flag), option("write_sensitive", Flag).needs("write")],
+    ),
+    (
+        "sqlite",
+        BuiltinKind::Sqlite,
+        &[
+            option("path", Text).required(),
+            option("write", Flag),
+            option("rows", Number),
+            option("timeout", Time),
+        ],
+    ),
+];
 
 /// The names of all built-in connectors.
 pub(crate) const BUILTIN_NAMES: &[&str] = &names();
@@ -103,6 +115,10 @@ const fn option(name: &'static str, format: BuiltinOptionFormat) -> BuiltinOptio
 }
 
 impl BuiltinOption {
+    const fn required(self) -> BuiltinOption {
+        BuiltinOption { is_required: true, ..self }
+    }
+
     const fn needs(self, flag: &'static str) -> BuiltinOption {
         BuiltinOption { needs: Some(flag), ..self }
     }
@@ -295,6 +311,12 @@ mod tests {
                 BuiltinKind::Files,
                 json!({ "write_sensitive": false }),
                 Ok(r#"{"write_sensitive": Flag(false)}"#),
+            ),
+            (BuiltinKind::Sqlite, json!({ "write": true }), Err(BuiltinOptionError::Missing("path"))),
+            (
+                BuiltinKind::Sqlite,
+                json!({ "path": "a", "rows": 5, "timeout": "2s" }),
+                Ok(r#"{"path": Text("a"), "rows": Number(5), "timeout": Time(2s)}"#),
             ),
         ];
         for (kind, options, expected) in table {

@@ -161,7 +161,12 @@ impl AddPlan {
         Ok(plan)
     }
 
-    /// Reads a value of the user for a field. `env:NAME` stands for an environment variable; a secret is always one.
+    /// Returns the field of a value without a name: the first that the user must give.
+    pub fn main_field(&self) -> Option<&ConfigField> {
+        self.config.iter().find(|field| field.is_required)
+    }
+
+    /// Reads a value of the user for a field. A path begins at the current folder. `env:NAME` stands for an environment variable; a secret is always one.
     ///
     /// # Errors
     ///
@@ -203,9 +208,9 @@ impl AddPlan {
                 _ => return Err(problem("true or false is needed".to_owned())),
             },
             _ if known.is_multiple => {
-                Value::Array(text.split(',').map(|part| Value::String(part.trim().to_owned())).collect())
+                Value::Array(text.split(',').map(|part| given_text(known, part.trim())).collect())
             }
-            _ => Value::String(text.to_owned()),
+            _ => given_text(known, text),
         };
         known.check(&value).map(|()| value).map_err(problem)
     }
@@ -245,6 +250,13 @@ impl AddPlan {
             PlanTarget::Backend(_) => None,
         }
     }
+}
+
+/// Returns a text of the user; a path becomes absolute, because a gateway may run in another folder.
+fn given_text(field: &ConfigField, text: &str) -> Value {
+    let absolute = (field.field_type.is_path() && !text.is_empty()).then(|| std::path::absolute(text));
+    let path = absolute.and_then(Result::ok).map(|path| path.display().to_string());
+    Value::String(path.unwrap_or_else(|| text.to_owned()))
 }
 
 /// Estimates the tokens that a list of tools costs a model.

@@ -4,6 +4,7 @@ mod add;
 mod api_sign_in;
 mod apis;
 mod browser;
+mod builtins;
 mod errors;
 mod manifest_tools;
 mod manifests;

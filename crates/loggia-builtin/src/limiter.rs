@@ -1,16 +1,14 @@
-//! A bound on the running and waiting calls of one folder. Each call has bounds of its own (see [`Limits`]), so
-//! together they bound the memory and the threads of all calls.
+//! A bound on the running and waiting calls of one connector. Each call has bounds of its own, so together they bound
+//! the memory and the threads of all calls.
 
 use std::fmt;
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::Limits;
-
 /// Admits calls in the order of their arrival.
 #[derive(Debug, Clone)]
-pub(super) struct CallLimiter {
+pub(crate) struct CallLimiter {
     /// One permit for each running or waiting call.
     admitted: Arc<Semaphore>,
     /// One permit for each running call.
@@ -19,14 +17,14 @@ pub(super) struct CallLimiter {
 
 /// The permit of a running call. It is moved with its work to another thread.
 #[derive(Debug)]
-pub(super) struct CallPermit {
+pub(crate) struct CallPermit {
     _running: OwnedSemaphorePermit,
     _admitted: OwnedSemaphorePermit,
 }
 
 /// The maximum number of calls is waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct TooManyCalls;
+pub(crate) struct TooManyCalls;
 
 impl fmt::Display for TooManyCalls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -35,18 +33,16 @@ impl fmt::Display for TooManyCalls {
 }
 
 impl CallLimiter {
-    pub(super) fn new(limits: &Limits) -> CallLimiter {
-        let running = limits.running.max(1);
+    pub(crate) fn new(running: usize, waiting: usize) -> CallLimiter {
+        let running = running.max(1);
         CallLimiter {
-            admitted: Arc::new(Semaphore::new(
-                running.saturating_add(limits.waiting).min(Semaphore::MAX_PERMITS),
-            )),
+            admitted: Arc::new(Semaphore::new(running.saturating_add(waiting).min(Semaphore::MAX_PERMITS))),
             running: Arc::new(Semaphore::new(running.min(Semaphore::MAX_PERMITS))),
         }
     }
 
     /// Waits until a call may run.
-    pub(super) async fn enter(&self) -> Result<CallPermit, TooManyCalls> {
+    pub(crate) async fn enter(&self) -> Result<CallPermit, TooManyCalls> {
         let admitted = self.admitted.clone().try_acquire_owned().map_err(|_| TooManyCalls)?;
         let running = self.running.clone().acquire_owned().await.map_err(|_| TooManyCalls)?;
         Ok(CallPermit { _running: running, _admitted: admitted })
@@ -63,7 +59,7 @@ mod tests {
 
     #[test]
     fn calls_run_wait_and_are_refused() {
-        let limiter = CallLimiter::new(&Limits { running: 2, waiting: 1, ..Limits::default() });
+        let limiter = CallLimiter::new(2, 1);
         let mut cx = Context::from_waker(Waker::noop());
         let mut calls: Vec<_> = (0..4).map(|_| Box::pin(limiter.enter())).collect();
         let mut polled: Vec<_> = calls.iter_mut().map(|call| call.as_mut().poll(&mut cx)).collect();
