@@ -18,7 +18,7 @@ use loggia_connect::direct::AccessTokenSource;
 use loggia_connect::manifest::{ConnectorValues, ManifestBackend, ManifestTransport};
 use url::Url;
 
-use crate::connector_credentials::account_key;
+use crate::account_record::{account_key, learn};
 use crate::credentials::Credentials;
 use crate::server_url::server_url;
 
@@ -206,22 +206,4 @@ impl AccessTokenSource for AccountTokens {
             self.reconnect()
         )
     }
-}
-
-/// Lets the redactor learn the secrets of a credential.
-pub(crate) fn learn(credentials: &Credentials, connector: &str, credential: &Credential) {
-    let client_secret = credential.client.secret.iter();
-    for secret in client_secret.chain(&credential.refresh_token).chain([&credential.access_token]) {
-        credentials.redactor().learn_secret(secret, &format!("[the credential of {connector}]"));
-    }
-}
-
-/// Reads the record of an account as a credential of OAuth; `None` if the user entered a key or a token.
-pub(crate) fn oauth_credential(record: &Secret) -> Option<Credential> {
-    serde_json::from_str(record.expose()).ok()
-}
-
-/// Writes the record of an account.
-pub(crate) fn account_record(credential: &Credential) -> Secret {
-    Secret::new(serde_json::to_string(credential).expect("texts and numbers can be written"))
 }

@@ -9,11 +9,9 @@ use loggia_auth::error::AuthError;
 use loggia_auth::store::{FileStore, StoredRecord, TokenStore};
 use loggia_connect::secret::Secret;
 
-use crate::account_oauth::{learn, oauth_credential};
+use crate::account_record::{ACCOUNTS, account_key, learn, oauth_credential};
 use crate::credentials::Credentials;
 
-/// The prefix of the names of credentials: `account/<connector>/<account>`.
-const ACCOUNTS: &str = "account/";
 /// The prefix of the names of records that name the default account of a connector.
 const DEFAULTS: &str = "account-default/";
 /// The most characters of an account's name.
@@ -210,10 +208,6 @@ pub(crate) fn check_account_name(name: &str) -> Result<(), AuthError> {
     Err(AuthError::Configuration(format!(
         "{name:?} cannot name an account: a name has 1 to {LONGEST_NAME} characters without '/', and no space at its ends"
     )))
-}
-
-pub(crate) fn account_key(connector: &str, account: &str) -> String {
-    format!("{ACCOUNTS}{connector}/{account}")
 }
 
 fn default_key(connector: &str) -> String {

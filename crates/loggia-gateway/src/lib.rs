@@ -19,6 +19,7 @@
 
 mod access;
 mod account_oauth;
+mod account_record;
 mod account_watch;
 mod accounts;
 pub mod add;

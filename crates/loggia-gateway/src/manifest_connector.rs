@@ -24,7 +24,8 @@ use loggia_hub::{Connector, Opened, ResultLimit};
 use loggia_openapi::ResponseLimits;
 use serde_json::{Map, Value};
 
-use crate::account_oauth::{ApiAuthorization, oauth_credential};
+use crate::account_oauth::ApiAuthorization;
+use crate::account_record::oauth_credential;
 use crate::api::RestrictedSender;
 use crate::builtin;
 use crate::bundle_store;

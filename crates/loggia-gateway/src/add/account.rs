@@ -17,7 +17,7 @@ use super::finish::account_name;
 use super::plan::AddPlan;
 use super::sign_in::{self, ApiSignIn};
 use super::source::AddSource;
-use crate::account_oauth::oauth_credential;
+use crate::account_record::oauth_credential;
 use crate::connection::ConnectorContext;
 use crate::connector_credentials::check_account_name;
 use crate::token_source::PreregisteredClient;

@@ -8,8 +8,9 @@ use loggia_connect::manifest::AuthStep;
 use loggia_connect::secret::Secret;
 use serde_json::{Map, Value};
 
-use super::sign_in::{CLIENT_ID, CLIENT_SECRET};
-
+/// The fields of the client that the user registers.
+pub(super) const CLIENT_ID: &str = "client_id";
+pub(super) const CLIENT_SECRET: &str = "client_secret";
 /// The start of a text that names an environment variable.
 const VARIABLE: &str = "env:";
 

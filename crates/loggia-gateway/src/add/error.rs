@@ -7,7 +7,7 @@ use loggia_auth::error::AuthError;
 use loggia_connect::import::ImportError;
 use loggia_connect::manifest::ConfigProblem;
 
-use super::{MissingAnswer, sign_in};
+use super::answers::MissingAnswer;
 use crate::error::GatewayError;
 
 /// The reason why a connector is not added. Nothing was stored.
@@ -101,10 +101,25 @@ impl AddError {
             AddError::BrowserNeeded(_) => {
                 Some("run it in a terminal, without --yes; --credential gives an access token instead".to_owned())
             }
-            AddError::SignIn { error, .. } => sign_in::next_step(error),
+            AddError::SignIn { error, .. } => sign_in_step(error),
             AddError::Missing(_) | AddError::Invalid(_) => None,
         }
     }
+}
+
+/// Returns the next step of a user whose sign-in failed.
+fn sign_in_step(error: &AuthError) -> Option<String> {
+    let AuthError::Refused { error, .. } = error else { return None };
+    Some(match error.as_str() {
+        "invalid_client" | "unauthorized_client" => {
+            "compare the client ID and the client secret with those at the vendor, and enter them again"
+                .to_owned()
+        }
+        "invalid_scope" => {
+            "allow the client these scopes at the vendor; --read-only asks for fewer".to_owned()
+        }
+        _ => return None,
+    })
 }
 
 impl fmt::Display for AddError {

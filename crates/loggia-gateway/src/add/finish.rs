@@ -6,10 +6,9 @@ use std::sync::Mutex;
 
 use loggia_auth::loopback::LoopbackUserAgent;
 use loggia_connect::config_file::{Backend, PinRule};
-use loggia_connect::manifest::{ConnectorManifest, ConnectorValues};
 use loggia_connect::pins::ConnectorPins;
 use loggia_connect::secret::Secret;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use toml_edit::{Table, value};
 
 use super::answers::{AddAnswers, AddCredential};
@@ -19,6 +18,7 @@ use super::place::AddPlace;
 use super::plan::{AddPlan, PlanTarget, list_tokens};
 use super::section;
 use super::sign_in::{self, ApiSignIn};
+use super::values::{current, expanded, values};
 use crate::connection::ConnectorContext;
 use crate::connector_credentials::check_account_name;
 
@@ -241,42 +241,6 @@ pub(super) fn account_name(answers: &AddAnswers, result: Option<&CheckResult>) -
     let told = result.and_then(|result| result.account.clone());
     let told = told.filter(|name| check_account_name(name).is_ok());
     answers.account.clone().or(told).unwrap_or_else(|| ACCOUNT.to_owned())
-}
-
-/// Returns the values with which a manifest is filled: variables have their present values.
-pub(super) fn values(
-    manifest: &ConnectorManifest,
-    config: &Map<String, Value>,
-    credential: Option<Secret>,
-) -> Result<ConnectorValues, AddError> {
-    let mut current = config.clone();
-    for (name, value) in &mut current {
-        if let Value::String(text) = value {
-            *text = expanded(name, text)?;
-        }
-    }
-    manifest.values(&current, credential).map_err(AddError::Invalid)
-}
-
-/// Returns the present value of a text of the user: that of the variable that it consists of, or the text.
-fn expanded(field: &str, text: &str) -> Result<String, AddError> {
-    match section::variable_in(text) {
-        Some(name) => std::env::var(name).map_err(|_| not_set(field, name)),
-        None => Ok(text.to_owned()),
-    }
-}
-
-pub(super) fn current(credential: &AddCredential) -> Result<Secret, AddError> {
-    let none = || match credential {
-        AddCredential::Variable(name) => not_set("credential", name),
-        AddCredential::Saved(_) => not_set("credential", ""),
-    };
-    credential.value().ok_or_else(none)
-}
-
-fn not_set(field: &str, variable: &str) -> AddError {
-    let message = format!("the environment variable {variable} is not set");
-    AddError::Invalid(vec![loggia_connect::manifest::ConfigProblem { field: field.to_owned(), message }])
 }
 
 /// Returns whether a tool is a good first call: it reads, and needs no argument.

@@ -35,6 +35,7 @@ mod plan_text;
 mod section;
 mod sign_in;
 mod source;
+mod values;
 mod written_manifest;
 
 pub use answers::{AddAnswers, AddCredential, ClientSecret, MissingAnswer};

@@ -18,9 +18,9 @@ use url::Url;
 
 use super::answers::{AddAnswers, MissingAnswer, variable_of};
 use super::error::AddError;
-use super::source::{AddSource, PackageKind, SourceKind};
+use super::name;
+use super::source::{AddSource, PackageKind, SignedInServers, SourceKind};
 use super::written_manifest::WrittenManifest;
-use super::{name, sign_in};
 use crate::account_oauth::ApiAuthorization;
 use crate::token_source::PreregisteredClient;
 
@@ -131,7 +131,7 @@ impl AddPlan {
             SourceKind::Manifest { reference, manifest } => {
                 of_manifest(reference, manifest, backend, &source.signed_in)?
             }
-            SourceKind::Written(written) => of_written(*written, backend)?,
+            SourceKind::Written(written) => of_written(*written, backend, &source.signed_in)?,
             other => {
                 let plan = match other {
                     SourceKind::Api { description, api, base_url } => {
@@ -269,7 +269,7 @@ fn of_manifest(
     reference: String,
     manifest: Box<ConnectorManifest>,
     wanted: Option<&str>,
-    signed_in: &[String],
+    signed_in: &SignedInServers,
 ) -> Result<AddPlan, AddError> {
     let (backend, reason) = choose(&manifest, wanted)?;
     let others = manifest.backends.iter().filter(|other| other.name != backend.name);
@@ -312,9 +312,13 @@ fn of_manifest(
 }
 
 /// Makes the plan of a manifest that Loggia wrote.
-fn of_written(written: WrittenManifest, wanted: Option<&str>) -> Result<AddPlan, AddError> {
+fn of_written(
+    written: WrittenManifest,
+    wanted: Option<&str>,
+    signed_in: &SignedInServers,
+) -> Result<AddPlan, AddError> {
     let reference = written.file.path.display().to_string();
-    let plan = of_manifest(reference, Box::new(written.manifest.clone()), wanted, &[])?;
+    let plan = of_manifest(reference, Box::new(written.manifest.clone()), wanted, signed_in)?;
     Ok(AddPlan { source: Some(written.source.clone()), written: Some(Box::new(written)), ..plan })
 }
 
@@ -373,7 +377,7 @@ fn hosts(backend: &ManifestBackend) -> Vec<String> {
     host.into_iter().collect()
 }
 
-fn credential(backend: &ManifestBackend, signed_in: &[String]) -> Option<PlannedCredential> {
+fn credential(backend: &ManifestBackend, signed_in: &SignedInServers) -> Option<PlannedCredential> {
     let auth = &backend.auth;
     let is_api_sign_in = ApiAuthorization::is_named_by(backend);
     let is_token = backend.kind().is_direct() && auth.class.is_oauth() && !is_api_sign_in;
@@ -392,7 +396,7 @@ fn credential(backend: &ManifestBackend, signed_in: &[String]) -> Option<Planned
         steps: auth.steps.clone(),
         is_sign_in: !is_entered,
         is_required: is_entered,
-        needs_client: is_api_sign_in || sign_in::server_needs_client(backend, signed_in),
+        needs_client: is_api_sign_in || signed_in.needs_client(backend),
     })
 }
 

@@ -4,28 +4,23 @@
 //! Invariant: a sign-in to an API stores nothing; the caller saves the credential after the proof.
 
 use loggia_auth::client::Credential;
-use loggia_auth::error::AuthError;
 use loggia_auth::registration::RegisteredClient;
 use loggia_auth::scope::Scopes;
-use loggia_connect::manifest::{AuthClass, BackendAuth, ManifestBackend, ManifestTransport};
+use loggia_connect::manifest::{BackendAuth, ManifestBackend};
 use loggia_connect::secret::Secret;
 
-use super::answers::{AddAnswers, AddCredential, ClientSecret, MissingAnswer};
+use super::answers::{AddAnswers, AddCredential, CLIENT_ID, CLIENT_SECRET, ClientSecret, MissingAnswer};
 use super::check::ConnectorCheck;
 use super::error::AddError;
-use super::finish;
 use super::plan::AddPlan;
-use crate::account_oauth::{self, ApiAuthorization};
-use crate::server_url::server_url;
+use super::values;
+use crate::account_oauth::ApiAuthorization;
+use crate::account_record::account_record;
 use crate::sign_in::SignInOptions;
 use crate::token_source::PreregisteredClient;
 
 /// The port at which the answer of a sign-in arrives, if the user registers the redirect URI at the vendor.
 const REDIRECT_PORT: u16 = 14000;
-
-/// The fields of the client that the user registers.
-pub(super) const CLIENT_ID: &str = "client_id";
-pub(super) const CLIENT_SECRET: &str = "client_secret";
 
 /// A credential of a sign-in to an API, which is not saved yet.
 pub(super) struct ApiSignIn(Credential);
@@ -38,7 +33,7 @@ impl ApiSignIn {
 
     /// Returns the record of the account.
     pub(super) fn record(&self) -> Secret {
-        account_oauth::account_record(&self.0)
+        account_record(&self.0)
     }
 
     /// Returns the scopes that the vendor granted.
@@ -104,7 +99,7 @@ impl AddPlan {
             ClientSecret::Unknown | ClientSecret::None => None,
             ClientSecret::Given(secret) => Some(secret),
         };
-        let secret = secret.map(finish::current).transpose()?;
+        let secret = secret.map(values::current).transpose()?;
         Ok(Some(PreregisteredClient { id, secret }))
     }
 
@@ -140,7 +135,7 @@ impl AddPlan {
         if answers.credential.is_some() || !ApiAuthorization::is_named_by(backend) {
             return Ok(None);
         }
-        let values = finish::values(manifest, &answers.config, None)?;
+        let values = values::values(manifest, &answers.config, None)?;
         let Some(authorization) = ApiAuthorization::of(&self.name, backend, &values)? else {
             return Ok(None);
         };
@@ -192,29 +187,6 @@ impl AddPlan {
         }
         Ok(())
     }
-}
-
-/// Returns whether users of an MCP server sign in with a client that they registered, and this user is not signed in yet.
-pub(super) fn server_needs_client(backend: &ManifestBackend, signed_in: &[String]) -> bool {
-    let ManifestTransport::Remote(server) = &backend.transport else { return false };
-    let url = server.url.as_plain().and_then(|url| server_url(url).ok());
-    let is_signed_in = url.is_some_and(|url| signed_in.iter().any(|known| known == url.as_str()));
-    backend.auth.class == AuthClass::Preregistered && !is_signed_in
-}
-
-/// Returns the next step of a user whose sign-in failed.
-pub(super) fn next_step(error: &AuthError) -> Option<String> {
-    let AuthError::Refused { error, .. } = error else { return None };
-    Some(match error.as_str() {
-        "invalid_client" | "unauthorized_client" => {
-            "compare the client ID and the client secret with those at the vendor, and enter them again"
-                .to_owned()
-        }
-        "invalid_scope" => {
-            "allow the client these scopes at the vendor; --read-only asks for fewer".to_owned()
-        }
-        _ => return None,
-    })
 }
 
 /// Returns the credential to save: that of the sign-in, or the one that the user entered.

@@ -6,7 +6,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use loggia_auth::restricted_http::FetchPolicy;
-use loggia_connect::manifest::{ConnectorManifest, ManifestDirectory};
+use loggia_connect::manifest::{
+    AuthClass, ConnectorManifest, ManifestBackend, ManifestDirectory, ManifestTransport,
+};
 use loggia_openapi::{Api, DescriptionError};
 use url::Url;
 
@@ -14,6 +16,7 @@ use super::error::AddError;
 use super::written_manifest::WrittenManifest;
 use crate::api;
 use crate::credentials::Credentials;
+use crate::server_url::server_url;
 
 /// The time for a look at a URL: an MCP server may keep the response open.
 const LOOK_TIMEOUT: Duration = Duration::from_secs(10);
@@ -31,9 +34,12 @@ const GRAPHQL: &str = "graphql:";
 #[derive(Debug)]
 pub struct AddSource {
     pub(super) kind: SourceKind,
-    /// The URLs of the MCP servers to which the user is signed in.
-    pub(super) signed_in: Vec<String>,
+    pub(super) signed_in: SignedInServers,
 }
+
+/// The URLs of the MCP servers to which the user is signed in.
+#[derive(Debug, Default)]
+pub(super) struct SignedInServers(Vec<String>);
 
 /// The kinds of sources, with their content.
 #[derive(Debug)]
@@ -102,7 +108,17 @@ impl AddSource {
             let suggestions = directory.suggestions(word).into_iter().map(str::to_owned).collect();
             return Err(AddError::Unknown { word: word.to_owned(), suggestions });
         };
-        Ok(AddSource { kind, signed_in: credentials.servers().await.unwrap_or_default() })
+        Ok(AddSource { kind, signed_in: SignedInServers(credentials.servers().await.unwrap_or_default()) })
+    }
+}
+
+impl SignedInServers {
+    /// Returns whether users of an MCP server sign in with a client that they registered, and this user is not signed in yet.
+    pub(super) fn needs_client(&self, backend: &ManifestBackend) -> bool {
+        let ManifestTransport::Remote(server) = &backend.transport else { return false };
+        let url = server.url.as_plain().and_then(|url| server_url(url).ok());
+        let is_signed_in = url.is_some_and(|url| self.0.iter().any(|known| known == url.as_str()));
+        backend.auth.class == AuthClass::Preregistered && !is_signed_in
     }
 }
 
