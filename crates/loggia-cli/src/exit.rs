@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anstyle::{AnsiColor, Style};
 use loggia_auth::error::AuthError;
 use loggia_auth::restricted_http::FetchError;
+use loggia_connect::clients::ClientError;
 use loggia_connect::redact::Redactor;
 use loggia_gateway::GatewayError;
 use loggia_gateway::add::AddError;
@@ -178,6 +179,12 @@ impl From<AddError> for Failure {
             error => Failure::usage(error),
         };
         hint.into_iter().fold(failure, Failure::hint)
+    }
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Failure {
+        error.next_step().into_iter().fold(Failure::usage(error), Failure::hint)
     }
 }
 

@@ -47,6 +47,7 @@ mod credentials;
 mod error;
 mod file_watch;
 mod gateway;
+mod gateway_bridge;
 mod http;
 mod hub_limits;
 #[cfg(feature = "log")]
@@ -94,6 +95,7 @@ pub use credential_report::{CredentialReport, SignInState};
 pub use credentials::Credentials;
 pub use error::{GatewayError, Result};
 pub use gateway::{Gateway, ListenOn};
+pub use gateway_bridge::client_installer;
 pub use loggia_auth::server::SignInLink;
 pub use loggia_connect::redact::Redactor;
 pub use manifest_connector::ManifestSignIn;

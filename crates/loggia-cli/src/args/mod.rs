@@ -2,6 +2,7 @@
 
 mod auth;
 mod client;
+mod clients;
 mod connectors;
 mod duration;
 mod import;
@@ -23,6 +24,7 @@ pub(crate) use client::{
     CallArgs, CompleteArgs, ConnectArgs, EraArg, GlobalClientArgs, InspectArgs, ListArgs, PromptArgs,
     ReadArgs,
 };
+pub(crate) use clients::{BridgeArgs, ClientFileArgs, InstallArgs, UninstallArgs};
 pub(crate) use connectors::{
     AccountsArgs, AccountsCommand, AddArgs, ConnectorArgs, ConnectorCommand, ConnectorsArgs,
     ConnectorsCommand, CredentialArgs,
@@ -60,6 +62,7 @@ Exit codes:
 Examples:
   loggia up                                     serve this folder at http://127.0.0.1:4000/mcp
   loggia add linear                             give it Linear, and a running gateway too
+  loggia install claude-code cursor             make it known to AI applications
   loggia up --config team.toml --listen :8080   serve the connectors of a file
   loggia tools http://127.0.0.1:4000/mcp        list the tools of a server
   loggia call files search pattern=TODO         run a tool
@@ -119,6 +122,12 @@ pub(crate) enum Command {
     Client(ClientCommand),
     /// Sign in to servers, and manage credentials, API keys and users
     Auth(AuthArgs),
+    /// Add the gateway to AI applications: Claude, Cursor, VS Code, Codex and others
+    Install(InstallArgs),
+    /// Remove the gateway from AI applications
+    Uninstall(UninstallArgs),
+    /// Connect an AI application that starts a command with the gateway
+    Bridge(BridgeArgs),
     /// Add the servers of an MCP client's configuration to your configuration file
     Import(ImportArgs),
     /// Print a completion script for a shell

@@ -3,6 +3,7 @@
 mod add;
 mod auth;
 mod call;
+mod clients;
 mod complete;
 mod connectors;
 mod import;
@@ -43,6 +44,9 @@ pub(crate) async fn run(args: Args, redactor: Redactor) -> Outcome {
             let act = async |session: &Session<'_>, words: &[String]| act(command, session, words).await;
             Session::new(options, config, credentials).run(words, act).await
         }
+        Command::Install(args) => clients::install(args, credentials),
+        Command::Uninstall(args) => clients::uninstall(args, credentials),
+        Command::Bridge(args) => clients::bridge(args, credentials).await,
         Command::Import(import) => import::run(import, config, args.no_config),
         // Answered before anything else is started.
         Command::Completions { shell } => completions(*shell),

@@ -8,6 +8,8 @@ mod child_environment;
 #[cfg(target_os = "linux")]
 mod children;
 mod client;
+#[cfg(unix)]
+mod clients;
 mod configuration;
 #[cfg(unix)]
 mod fidelity;

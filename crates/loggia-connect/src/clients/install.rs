@@ -317,6 +317,13 @@ fn inserted_piece(before: &str, after: &str) -> Option<String> {
     is_insertion.then(|| after[start..start + length].to_owned())
 }
 
+impl fmt::Display for FoundClient<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = if self.is_installed { " (has the gateway)" } else { "" };
+        write!(f, "{:<16} {}{state}  {}", self.client.name, self.client.title, self.file.display())
+    }
+}
+
 impl fmt::Display for ManualSteps {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}: it has no file that a program can edit. Do this:", self.title)?;

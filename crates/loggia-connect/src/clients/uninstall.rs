@@ -1,5 +1,6 @@
 //! Removal: the entry of the gateway goes, and what the user changed stays.
 
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -143,6 +144,19 @@ impl UninstallPlan {
         }
         self.records.remove(&self.change.path, &self.name);
         Ok(())
+    }
+}
+
+impl fmt::Display for UninstallPlan {
+    /// Writes what the change does, without the change itself.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let UninstallPlan { title, change, is_restored, .. } = self;
+        let file = change.path.display();
+        match (&change.after, is_restored) {
+            (None, _) => write!(f, "{title}: deleted {file}, which the installation had made"),
+            (Some(_), true) => write!(f, "{title}: {file} is as it was before"),
+            (Some(_), false) => write!(f, "{title}: removed the entry from {file}"),
+        }
     }
 }
 

@@ -87,7 +87,7 @@ fn options(args: &UpArgs, builder: GatewayBuilder) -> Outcome<GatewayBuilder> {
     })
 }
 
-async fn serve_stdio(gateway: Gateway, file: Option<PathBuf>) -> Outcome {
+pub(super) async fn serve_stdio(gateway: Gateway, file: Option<PathBuf>) -> Outcome {
     // The transport itself hears the first signal; the second must not wait for the connectors either.
     tokio::spawn(stop_on_signals(TerminationSignals::listen(), || {}));
     let server = gateway.serve_stdio().await?;
