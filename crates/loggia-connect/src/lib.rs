@@ -25,6 +25,7 @@ pub mod clients;
 pub mod config_file;
 pub mod connector_test;
 pub mod direct;
+mod file_text;
 pub mod filter;
 pub mod import;
 pub mod manifest;

@@ -9,6 +9,7 @@ A value that looks like a secret is not copied: the command writes ${VARIABLE} i
 which variable to set. Read the file before you share it.
 
 Examples:
+  loggia import codex                              the servers of Codex
   loggia import ~/.cursor/mcp.json
   loggia import .vscode/mcp.json github search     only these servers
   loggia import - --file team.toml < servers.json";
@@ -17,8 +18,8 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct ImportArgs {
-    /// JSON file of an MCP client, with `mcpServers` (Claude, Cursor, …) or `servers` (VS Code); - reads stdin
-    #[arg(value_name = "FILE")]
+    /// Name of an AI application, such as claude-code or codex, or its configuration file; - reads stdin
+    #[arg(value_name = "CLIENT|FILE")]
     pub(crate) source: PathBuf,
 
     /// Names of the servers to import [default: all]

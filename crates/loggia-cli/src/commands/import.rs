@@ -4,7 +4,9 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use loggia_connect::clients::{ClientTable, ConfigFormat};
 use loggia_connect::import::{Import, ImportError, bounded_text};
+use loggia_gateway::{Credentials, client_installer};
 
 use crate::args::{DEFAULT_CONFIG, ImportArgs};
 use crate::exit::{Failure, Outcome};
@@ -12,15 +14,19 @@ use crate::out::{self, DIM, GOOD, NAME, WARN};
 use crate::text::{count, one_line, pad};
 
 /// `loggia import`.
-pub(crate) fn run(args: &ImportArgs, config: Option<&Path>, no_config: bool) -> Outcome {
+pub(crate) fn run(
+    args: &ImportArgs,
+    config: Option<&Path>,
+    no_config: bool,
+    credentials: &Credentials,
+) -> Outcome {
     if no_config && args.file.is_none() {
         return Err(Failure::usage("--no-config leaves no configuration file to add the servers to")
             .hint("name the file with --file PATH, or leave --no-config out"));
     }
     let file = args.file.as_deref().or(config).unwrap_or(Path::new(DEFAULT_CONFIG));
-    let source = read_source(&args.source)?;
     let others = |servers: &[String]| command(&args.source, servers, file);
-    let import = Import::parse(&source, &args.names).map_err(|error| failed(error, &args.source, &others))?;
+    let import = read_servers(args, credentials)?.map_err(|error| failed(error, &args.source, &others))?;
     import.add_to_file(file).map_err(|error| failed(error, file, &others))?;
     Ok(out::print(report(&import, file))?)
 }
@@ -29,6 +35,10 @@ fn report(import: &Import, file: &Path) -> String {
     let servers = import.servers();
     let mut text =
         format!("{GOOD}✓{GOOD:#} {} added to {}\n", count(servers.len(), "connector"), file.display());
+    if !import.left_out().is_empty() {
+        let names = one_line(&import.left_out().join(", "));
+        text.push_str(&format!("  {DIM}parts of the application, no servers: {names}{DIM:#}\n"));
+    }
     for server in servers {
         let summary = one_line(&server.summary);
         text.push_str(&format!("  {NAME}{}{NAME:#} {DIM}{summary}{DIM:#}\n", pad(&server.name, 16)));
@@ -72,12 +82,22 @@ fn command(source: &Path, servers: &[String], file: &Path) -> String {
     shlex::try_join(shown.iter().map(String::as_str)).unwrap_or_default()
 }
 
-fn read_source(source: &Path) -> Outcome<String> {
+/// Reads the servers of a file, of stdin, or of an application by its name.
+fn read_servers(args: &ImportArgs, credentials: &Credentials) -> Outcome<Result<Import, ImportError>> {
+    let source = &args.source;
+    let word = source.to_str().filter(|word| !word.contains(['/', '\\', '.']) && !source.exists());
+    if let Some(word) = word.filter(|word| ClientTable::embedded().get(word).is_some()) {
+        return match Import::of_application(&client_installer(credentials)?, word, &args.names) {
+            Err(ImportError::Client(error)) => Err(error.into()),
+            import => Ok(import),
+        };
+    }
     let text = match source == Path::new("-") {
         true => bounded_text(io::stdin().lock()),
         false => fs::File::open(source).and_then(bounded_text),
     };
-    text.map_err(|error| {
+    let text = text.map_err(|error| {
         Failure::usage(format!("cannot read {}: {error}", source.display())).hint("nothing was changed")
-    })
+    })?;
+    Ok(Import::parse_as(ConfigFormat::of_file(source), &text, &args.names))
 }

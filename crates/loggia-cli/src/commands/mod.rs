@@ -47,7 +47,7 @@ pub(crate) async fn run(args: Args, redactor: Redactor) -> Outcome {
         Command::Install(args) => clients::install(args, credentials),
         Command::Uninstall(args) => clients::uninstall(args, credentials),
         Command::Bridge(args) => clients::bridge(args, credentials).await,
-        Command::Import(import) => import::run(import, config, args.no_config),
+        Command::Import(import) => import::run(import, config, args.no_config, credentials),
         // Answered before anything else is started.
         Command::Completions { shell } => completions(*shell),
     }

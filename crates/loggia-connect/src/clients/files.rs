@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use similar::TextDiff;
 
 use super::error::ClientError;
-use crate::import::replace_file;
+use crate::file_text::replace_file;
 
 /// The longest file that is read. Some applications keep the history of their sessions in it.
 const LONGEST: u64 = 64 << 20;

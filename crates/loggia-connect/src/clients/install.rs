@@ -1,6 +1,7 @@
 //! Installation: the entry of the gateway is added to the file of an application.
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::document::{ConfigDocument, ConfigValue, EditError};
@@ -44,6 +45,17 @@ pub struct FoundClient<'t> {
     pub file: PathBuf,
     /// Whether the file has the entry of the gateway.
     pub is_installed: bool,
+}
+
+/// The configuration file of an application, as it is.
+#[derive(Clone)]
+pub struct ClientConfiguration<'t> {
+    /// The application.
+    pub client: &'t ClientApp,
+    /// The file.
+    pub file: PathBuf,
+    /// Its text, which may hold secrets.
+    pub text: String,
 }
 
 /// The steps of a person.
@@ -177,6 +189,29 @@ impl ClientInstaller {
             record: record.0,
             records: self.records.clone(),
         })))
+    }
+
+    /// Reads the configuration file of an application.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`] where the application is not known, or its file cannot be read.
+    pub fn configuration(
+        &self,
+        word: &str,
+        project: Option<&Path>,
+    ) -> Result<ClientConfiguration<'_>, ClientError> {
+        let client = self.client(word)?;
+        let file = self.file(client, project)?.path;
+        match read(&file)? {
+            Some(text) => Ok(ClientConfiguration { client, file, text }),
+            None => Err(ClientError::unreadable(&file, &ErrorKind::NotFound.into())),
+        }
+    }
+
+    /// Returns whether this program added the entry of a name to a file.
+    pub fn has_added(&self, file: &Path, name: &str) -> bool {
+        self.records.get(file, name).is_some()
     }
 
     pub(super) fn client(&self, word: &str) -> Result<&ClientApp, ClientError> {

@@ -18,7 +18,10 @@ pub use document::{ConfigDocument, ConfigFormat, ConfigValue, EditError, EntryPl
 pub use entry::{BridgeCommand, GatewayAddress, GatewayTransport};
 pub use error::ClientError;
 pub use files::FileChange;
-pub use install::{ClientInstaller, FoundClient, InstallOutcome, InstallPlan, InstallRequest, ManualSteps};
+pub use install::{
+    ClientConfiguration, ClientInstaller, FoundClient, InstallOutcome, InstallPlan, InstallRequest,
+    ManualSteps,
+};
 pub use machine::{MachinePaths, OperatingSystem};
 pub use record::InstallRecords;
 pub use table::{ClientApp, ClientFile, ClientTable};

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::document::ConfigValue;
 use super::error::ClientError;
 use super::files::read;
-use crate::import::replace_file;
+use crate::file_text::replace_file;
 
 /// The folder of records.
 #[derive(Debug, Clone)]

@@ -106,6 +106,18 @@ impl ClientTable {
         let is_similar = |name: &&str| name.contains(&word) || strsim::jaro_winkler(name, &word) > 0.85;
         self.clients.iter().map(|client| client.name.as_str()).filter(is_similar).collect()
     }
+
+    /// Returns the places of servers in the files of applications, each once.
+    pub(crate) fn places(&self) -> Vec<(&[String], Option<&str>)> {
+        let mut places: Vec<(&[String], Option<&str>)> = Vec::new();
+        for client in &self.clients {
+            let place = (client.keys.as_slice(), client.list.as_deref());
+            if client.format.is_some() && !places.contains(&place) {
+                places.push(place);
+            }
+        }
+        places
+    }
 }
 
 impl ClientApp {

@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::clients::ClientError;
 use crate::config_file::ConfigFileError;
 
 /// The reason that servers cannot be imported.
@@ -12,6 +13,10 @@ use crate::config_file::ConfigFileError;
 pub enum ImportError {
     /// The text is not JSON.
     Json(String),
+    /// The text is not of the client's format: the format, the place and the reason.
+    Syntax(&'static str, String),
+    /// The application is not known, or its file cannot be read.
+    Client(ClientError),
     /// There are no servers in it.
     NoServers,
     /// There is no server of this name.
@@ -102,6 +107,8 @@ impl fmt::Display for ImportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ImportError::Json(place) => write!(f, "this is not JSON: {place}"),
+            ImportError::Client(error) => error.fmt(f),
+            ImportError::Syntax(format, problem) => write!(f, "this is not {format}: {problem}"),
             ImportError::NoServers => {
                 f.write_str("there are no servers in it: they are looked for under mcpServers and servers")
             }

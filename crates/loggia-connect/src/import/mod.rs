@@ -4,11 +4,13 @@
 //! A client's file often holds secrets, and `loggia.toml` is kept and shared. So a value that looks like a secret is not
 //! copied: a variable takes its place, and a note says which. Invariant: no error and no note quotes a value.
 
+mod client;
 mod detect;
 mod error;
 mod file;
 mod secrets;
 mod server;
+mod spelling;
 
 use std::fmt;
 use std::path::Path;
@@ -18,20 +20,21 @@ use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast, parse_to_serde_va
 use serde_json::{Map, Value};
 use toml_edit::{DocumentMut, Item, Table};
 
+use crate::clients::ClientTable;
 use crate::config_file::{ConfigFile, connector_name};
+pub use crate::file_text::bounded_text;
 use secrets::Variables;
 
 pub use detect::has_secret;
 pub use error::{ExistingConnector, ImportError, UnusableServer};
-pub use file::bounded_text;
-pub(crate) use file::replace as replace_file;
 
-/// The places of servers in the files of clients, as keys from the root.
-const PLACES: [&[&str]; 4] = [&["mcpServers"], &["servers"], &["mcp", "servers"], &["context_servers"]];
+/// Places of servers that no client of the table uses any more: the settings of VS Code.
+const OLD_PLACES: [[&str; 2]; 1] = [["mcp", "servers"]];
 
 /// The servers of a client.
 pub struct Import {
     servers: Vec<ImportedServer>,
+    left_out: Vec<String>,
 }
 
 /// One server of a client, as a connector.
@@ -59,19 +62,30 @@ impl Import {
         let text = text.trim_start_matches('\u{feff}');
         let root: Value = parse_to_serde_value(text, &ParseOptions::default())
             .map_err(|error| ImportError::Json(position(text, error.range().start)))?;
-        let found = PLACES.iter().find_map(|place| Some((place, servers_at(&root, place)?)));
-        let (place, all) = found.ok_or(ImportError::NoServers)?;
-        let order = names_at(text, place);
-        let mut known: Vec<&String> = all.keys().collect();
-        known.sort_by_key(|name| order.iter().position(|at| at == *name).unwrap_or(usize::MAX));
-        if let Some(name) = names.iter().find(|name| !all.contains_key(*name)) {
-            let known = known.into_iter().cloned().collect();
+        let table = ClientTable::embedded();
+        let places = table.places().into_iter().map(|(keys, _)| keys.iter().map(String::as_str).collect());
+        let mut places = OLD_PLACES.iter().map(|place| place.to_vec()).chain(places);
+        let found = places.find_map(|place: Vec<&str>| Some((servers_at(&root, &place)?, place)));
+        let (all, place) = found.ok_or(ImportError::NoServers)?;
+        let order = names_at(text, &place);
+        let mut all: Vec<(&str, &Value)> = all.iter().map(|(name, value)| (name.as_str(), value)).collect();
+        all.sort_by_key(|(name, _)| order.iter().position(|at| at == name).unwrap_or(usize::MAX));
+        Import::of_servers(&all, names)
+    }
+
+    /// Reads servers, which are in the order of the file.
+    fn of_servers(all: &[(&str, &Value)], names: &[String]) -> Result<Import, ImportError> {
+        if let Some(name) = names.iter().find(|name| all.iter().all(|(known, _)| known != *name)) {
+            let known = all.iter().map(|(name, _)| (*name).to_owned()).collect();
             return Err(ImportError::UnknownServer { name: name.clone(), known });
         }
-        known.retain(|name| names.is_empty() || names.contains(name));
-        let servers = read_servers(known.iter().map(|name| (&***name, &all[&***name])))?;
+        let is_wanted = |name: &str| names.is_empty() || names.iter().any(|wanted| wanted == name);
+        let servers = read_servers(all.iter().copied().filter(|(name, _)| is_wanted(name)))?;
         check_names(&servers)?;
-        if servers.is_empty() { Err(ImportError::NoServers) } else { Ok(Import { servers }) }
+        match servers.is_empty() {
+            true => Err(ImportError::NoServers),
+            false => Ok(Import { servers, left_out: Vec::new() }),
+        }
     }
 
     /// Takes the sections `[connectors.NAME]` of a text of a configuration file, as they are written there.
@@ -87,7 +101,13 @@ impl Import {
             let (written, summary, notes) = (written.to_owned(), String::new(), Vec::new());
             Ok(ImportedServer { name, written, summary, notes, section })
         };
-        Ok(Import { servers: connectors.iter().map(server).collect::<Result<_, _>>()? })
+        let servers = connectors.iter().map(server).collect::<Result<_, _>>()?;
+        Ok(Import { servers, left_out: Vec::new() })
+    }
+
+    /// The names of entries that are parts of the client and no servers.
+    pub fn left_out(&self) -> &[String] {
+        &self.left_out
     }
 
     /// The servers that were read.

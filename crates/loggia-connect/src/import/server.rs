@@ -8,6 +8,7 @@ use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, value};
 use super::ImportedServer;
 use super::detect::{UrlText, assignment, header, is_secret_name, variable};
 use super::secrets::{Setting, Variables};
+use super::spelling::usual_settings;
 use crate::config_file::{ConfigFile, ConfigFileError, connector_name};
 use crate::secret::{Location, Template};
 
@@ -41,6 +42,7 @@ impl ImportedServer {
     ) -> Result<ImportedServer, String> {
         let name = connector_name(written)?;
         let settings = settings.as_object().ok_or_else(|| "its settings are no object".to_owned())?;
+        let settings = &usual_settings(settings);
         let mut reader =
             SettingsReader { server: &name, settings, variables, used: SILENT.to_vec(), notes: Vec::new() };
         let mut section = Table::new();

@@ -11,6 +11,7 @@ mod yaml;
 mod yaml_tree;
 
 use std::fmt;
+use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -221,6 +222,24 @@ impl ConfigDocument {
 }
 
 impl ConfigFormat {
+    /// Returns the format that the name of a file tells; JSON where it tells none.
+    pub fn of_file(file: &Path) -> ConfigFormat {
+        match file.extension().and_then(|extension| extension.to_str()) {
+            Some("toml") => ConfigFormat::Toml,
+            Some("yaml" | "yml") => ConfigFormat::Yaml,
+            _ => ConfigFormat::Json,
+        }
+    }
+
+    /// Returns the name for people.
+    pub fn title(self) -> &'static str {
+        match self {
+            ConfigFormat::Json => "JSON",
+            ConfigFormat::Toml => "TOML",
+            ConfigFormat::Yaml => "YAML",
+        }
+    }
+
     /// Parses a text without a byte order mark.
     fn value(self, text: &str) -> Result<ConfigValue, SyntaxProblem> {
         match self {

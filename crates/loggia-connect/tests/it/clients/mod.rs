@@ -3,6 +3,7 @@
 mod broken;
 mod changes;
 mod documents;
+mod imports;
 mod machine;
 mod places;
 mod properties;
