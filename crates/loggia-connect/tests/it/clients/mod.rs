@@ -5,6 +5,7 @@ mod changes;
 mod documents;
 mod imports;
 mod machine;
+mod pages;
 mod places;
 mod properties;
 mod round_trips;
