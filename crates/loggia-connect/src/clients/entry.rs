@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::document::ConfigValue;
+use super::document::DocumentValue;
 
 /// The URL of a gateway that runs with its default address.
 const DEFAULT_URL: &str = "http://127.0.0.1:4000/mcp";
@@ -91,27 +91,27 @@ pub(super) fn check_name(name: &str) -> Result<(), String> {
 }
 
 /// Fills the shape of an entry.
-pub(super) fn filled(shape: &ConfigValue, name: &str, url: &str, bridge: &BridgeCommand) -> ConfigValue {
+pub(super) fn filled(shape: &DocumentValue, name: &str, url: &str, bridge: &BridgeCommand) -> DocumentValue {
     match shape {
-        ConfigValue::Text(text) => match text.as_str() {
+        DocumentValue::Text(text) => match text.as_str() {
             "{url}" => url.into(),
             "{name}" => name.into(),
-            "{command}" => ConfigValue::Text(bridge.program.display().to_string()),
+            "{command}" => DocumentValue::Text(bridge.program.display().to_string()),
             text => text.into(),
         },
-        ConfigValue::List(items) => {
-            let item = |item: &ConfigValue| match item.as_text() {
+        DocumentValue::List(items) => {
+            let item = |item: &DocumentValue| match item.as_text() {
                 Some("{args}") => {
-                    bridge.args.iter().map(String::as_str).chain([url]).map(ConfigValue::from).collect()
+                    bridge.args.iter().map(String::as_str).chain([url]).map(DocumentValue::from).collect()
                 }
                 _ => vec![filled(item, name, url, bridge)],
             };
-            ConfigValue::List(items.iter().flat_map(item).collect())
+            DocumentValue::List(items.iter().flat_map(item).collect())
         }
-        ConfigValue::Map(members) => {
+        DocumentValue::Map(members) => {
             let member =
-                |(key, value): &(String, ConfigValue)| (key.clone(), filled(value, name, url, bridge));
-            ConfigValue::Map(members.iter().map(member).collect())
+                |(key, value): &(String, DocumentValue)| (key.clone(), filled(value, name, url, bridge));
+            DocumentValue::Map(members.iter().map(member).collect())
         }
         value => value.clone(),
     }

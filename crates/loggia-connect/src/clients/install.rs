@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::document::{ConfigDocument, ConfigValue, EditError};
+use super::document::{ConfigDocument, DocumentValue, EditError};
 use super::entry::{BridgeCommand, GatewayAddress, GatewayTransport, check_name};
 use super::error::ClientError;
 use super::files::{FileChange, read};
@@ -43,7 +43,7 @@ pub struct FoundClient<'t> {
     pub client: &'t ClientApp,
     /// Its file.
     pub file: PathBuf,
-    /// Whether the file has the entry of the gateway.
+    /// True if the file has the entry of the gateway.
     pub is_installed: bool,
 }
 
@@ -257,7 +257,7 @@ impl ClientInstaller {
         &self,
         client: &ClientApp,
         request: &InstallRequest,
-    ) -> Result<(GatewayTransport, ConfigValue), ClientError> {
+    ) -> Result<(GatewayTransport, DocumentValue), ClientError> {
         let transports = client.transports();
         let transport = request.transport.or(transports.first().copied()).unwrap_or(GatewayTransport::Http);
         let entry = client.entry(transport, &request.name, request.address.url(), &self.bridge);
@@ -335,7 +335,7 @@ impl InstallPlan {
 }
 
 /// Returns the number of keys at the end of a path that a value has not.
-fn missing_keys(value: &ConfigValue, keys: &[String]) -> usize {
+fn missing_keys(value: &DocumentValue, keys: &[String]) -> usize {
     let is_there = |n: &usize| value.at(keys[..*n].iter().map(String::as_str)).is_some();
     keys.len() - (1..=keys.len()).take_while(is_there).count()
 }

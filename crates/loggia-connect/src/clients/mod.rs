@@ -14,7 +14,7 @@ mod record;
 mod table;
 mod uninstall;
 
-pub use document::{ConfigDocument, ConfigFormat, ConfigValue, EditError, EntryPlace, SyntaxProblem};
+pub use document::{ConfigDocument, ConfigFormat, DocumentValue, EditError, EntryPlace, SyntaxProblem};
 pub use entry::{BridgeCommand, GatewayAddress, GatewayTransport};
 pub use error::ClientError;
 pub use files::FileChange;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 
-use super::document::ConfigValue;
+use super::document::DocumentValue;
 use super::error::ClientError;
 use super::files::read;
 use crate::file_text::replace_file;
@@ -30,9 +30,9 @@ pub(super) struct InstallRecord {
     pub(super) name: String,
     /// The URL of the gateway in the entry.
     pub(super) url: String,
-    /// Whether the file existed before.
+    /// True if the file existed before.
     pub(super) existed: bool,
-    /// Number of keys on the way to the entry that were added with it.
+    /// Number of keys of the entry's path that were added with it.
     pub(super) created_keys: usize,
     /// The entry that was there before, as JSON.
     pub(super) previous: Option<String>,
@@ -97,7 +97,7 @@ impl InstallRecords {
 
 impl InstallRecord {
     /// Returns the entry that was there before.
-    pub(super) fn previous(&self) -> Option<ConfigValue> {
+    pub(super) fn previous(&self) -> Option<DocumentValue> {
         serde_json::from_str(self.previous.as_deref()?).ok()
     }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::document::{ConfigDocument, ConfigFormat, ConfigValue, EntryPlace};
+use super::document::{ConfigDocument, ConfigFormat, DocumentValue, EntryPlace};
 use super::entry::{BridgeCommand, GatewayTransport, filled};
 use super::machine::{MachinePaths, OperatingSystem};
 
@@ -41,8 +41,8 @@ pub struct ClientApp {
     project: Vec<String>,
     #[serde(default)]
     detect: SystemTemplates,
-    http: Option<ConfigValue>,
-    stdio: Option<ConfigValue>,
+    http: Option<DocumentValue>,
+    stdio: Option<DocumentValue>,
     /// The steps of a person, where there is no file.
     #[serde(default)]
     pub steps: Vec<String>,
@@ -169,7 +169,7 @@ impl ClientApp {
         name: &str,
         url: &str,
         bridge: &BridgeCommand,
-    ) -> Option<ConfigValue> {
+    ) -> Option<DocumentValue> {
         let shape = match transport {
             GatewayTransport::Http => self.http.as_ref(),
             GatewayTransport::Stdio => self.stdio.as_ref(),
@@ -183,7 +183,7 @@ impl ClientApp {
     }
 
     /// Returns a new file with this entry alone, to be copied by a person.
-    pub(super) fn snippet(&self, name: &str, entry: &ConfigValue) -> Option<String> {
+    pub(super) fn snippet(&self, name: &str, entry: &DocumentValue) -> Option<String> {
         let empty = ConfigDocument::parse(self.format?, "").ok()?;
         Some(empty.with_entry(&self.place(name), entry).ok()?.to_text())
     }

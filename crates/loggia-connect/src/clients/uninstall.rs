@@ -4,7 +4,7 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::document::{ConfigDocument, ConfigValue};
+use super::document::{ConfigDocument, DocumentValue};
 use super::entry::GatewayTransport;
 use super::error::ClientError;
 use super::files::FileChange;
@@ -119,7 +119,7 @@ impl ClientInstaller {
     }
 
     /// Returns whether an entry without a record is one that this program would write.
-    fn is_ours(&self, client: &ClientApp, request: &InstallRequest, entry: &ConfigValue) -> bool {
+    fn is_ours(&self, client: &ClientApp, request: &InstallRequest, entry: &DocumentValue) -> bool {
         let place = client.place(&request.name);
         [GatewayTransport::Http, GatewayTransport::Stdio].into_iter().any(|transport| {
             let ours = client.entry(transport, &request.name, request.address.url(), &self.bridge);
@@ -161,11 +161,11 @@ impl fmt::Display for UninstallPlan {
 }
 
 /// Returns whether a value contains a text.
-fn has_text(value: &ConfigValue, text: &str) -> bool {
+fn has_text(value: &DocumentValue, text: &str) -> bool {
     match value {
-        ConfigValue::Text(found) => found == text,
-        ConfigValue::List(items) => items.iter().any(|item| has_text(item, text)),
-        ConfigValue::Map(members) => members.iter().any(|(_, value)| has_text(value, text)),
+        DocumentValue::Text(found) => found == text,
+        DocumentValue::List(items) => items.iter().any(|item| has_text(item, text)),
+        DocumentValue::Map(members) => members.iter().any(|(_, value)| has_text(value, text)),
         _ => false,
     }
 }

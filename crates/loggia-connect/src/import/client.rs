@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Import, ImportError};
-use crate::clients::{ClientApp, ClientInstaller, ClientTable, ConfigDocument, ConfigFormat, ConfigValue};
+use crate::clients::{ClientApp, ClientInstaller, ClientTable, ConfigDocument, ConfigFormat, DocumentValue};
 
 /// Keys that name a server. An entry without any is a part of the application.
 const ADDRESSES: [&str; 6] = ["command", "cmd", "url", "serverUrl", "httpUrl", "uri"];
@@ -56,7 +56,7 @@ impl Import {
     }
 
     /// Reads servers. Parts of the application are left out, unless `names` has them.
-    fn of_document(servers: Vec<(&str, &ConfigValue)>, names: &[String]) -> Result<Import, ImportError> {
+    fn of_document(servers: Vec<(&str, &DocumentValue)>, names: &[String]) -> Result<Import, ImportError> {
         let all: Vec<(&str, Value)> =
             servers.into_iter().map(|(name, value)| (name, value.to_json())).collect();
         let is_server = |(name, value): &&(&str, Value)| {

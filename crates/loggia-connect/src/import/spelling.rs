@@ -1,5 +1,5 @@
-//! Keys of clients that spell the settings of a server in another way than most. They are renamed before the server is read,
-//! so that one reader serves all clients.
+//! Keys of clients whose names for the settings of a server are unusual. They are renamed before the server is read, so that
+//! one reader serves all clients.
 
 use serde_json::{Map, Value, json};
 

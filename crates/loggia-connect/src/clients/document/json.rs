@@ -8,13 +8,13 @@ use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 use serde_json::Number;
 
 use super::text::{TextEdits, begins_line, indent_at, line_end, line_ending, quoted};
-use super::{ConfigValue, EntryPlace, SyntaxProblem};
+use super::{DocumentValue, EntryPlace, SyntaxProblem};
 
 /// Indentation of a file that shows none.
 const INDENT: &str = "  ";
 
 /// Parses a text. One without a value has no members.
-pub(super) fn value(text: &str) -> Result<ConfigValue, SyntaxProblem> {
+pub(super) fn value(text: &str) -> Result<DocumentValue, SyntaxProblem> {
     let options = ParseOptions { allow_missing_commas: false, ..ParseOptions::default() };
     let parsed = parse_to_ast(text, &CollectOptions::default(), &options).map_err(|error| {
         // A word of the file may be in the message: only its first part is shown.
@@ -22,17 +22,17 @@ pub(super) fn value(text: &str) -> Result<ConfigValue, SyntaxProblem> {
         let reason = reason.split(['\'', '"', '`']).next().unwrap_or_default().trim_end().to_owned();
         SyntaxProblem::at(text, error.range().start, reason)
     })?;
-    Ok(parsed.value.as_ref().map_or(ConfigValue::Null, config_value))
+    Ok(parsed.value.as_ref().map_or(DocumentValue::Null, document_value))
 }
 
 /// Returns the texts with a new entry.
-pub(super) fn insert(text: &str, place: &EntryPlace<'_>, entry: &ConfigValue) -> Vec<String> {
+pub(super) fn insert(text: &str, place: &EntryPlace<'_>, entry: &DocumentValue) -> Vec<String> {
     with_root(text, |root| {
         let layout = JsonLayout::of(text, root);
         let Some(mut object) = root.and_then(Syntax::as_object) else {
             let whole = nested(place.keys, place.name, entry);
             let start = if text.is_empty() || text.ends_with('\n') { "" } else { layout.eol };
-            let written = layout.lines(&ConfigValue::Map(vec![whole]), "");
+            let written = layout.lines(&DocumentValue::Map(vec![whole]), "");
             return vec![format!("{text}{start}{written}{}", layout.eol)];
         };
         let mut missing = place.keys;
@@ -47,7 +47,7 @@ pub(super) fn insert(text: &str, place: &EntryPlace<'_>, entry: &ConfigValue) ->
 }
 
 /// Returns the texts with another value of the entry.
-pub(super) fn replace(text: &str, place: &EntryPlace<'_>, entry: &ConfigValue) -> Vec<String> {
+pub(super) fn replace(text: &str, place: &EntryPlace<'_>, entry: &DocumentValue) -> Vec<String> {
     with_root(text, |root| {
         let layout = JsonLayout::of(text, root);
         let path = place.keys.iter().map(String::as_str).chain([place.name]);
@@ -103,9 +103,9 @@ fn property_at<'o, 't, 'p>(
 }
 
 /// Returns the member that holds the entry below the keys that are missing.
-fn nested(missing: &[String], name: &str, entry: &ConfigValue) -> (String, ConfigValue) {
+fn nested(missing: &[String], name: &str, entry: &DocumentValue) -> (String, DocumentValue) {
     let member = (name.to_owned(), entry.clone());
-    missing.iter().rev().fold(member, |inner, key| (key.clone(), ConfigValue::Map(vec![inner])))
+    missing.iter().rev().fold(member, |inner, key| (key.clone(), DocumentValue::Map(vec![inner])))
 }
 
 /// The look of a JSON file.
@@ -132,16 +132,16 @@ impl<'t> JsonLayout<'t> {
     }
 
     /// Writes a value on one line.
-    fn line(&self, value: &ConfigValue) -> String {
+    fn line(&self, value: &DocumentValue) -> String {
         let comma = if self.colon == ":" { "," } else { ", " };
         match value {
-            ConfigValue::Map(members) => {
-                let member = |(key, value): &(String, ConfigValue)| {
+            DocumentValue::Map(members) => {
+                let member = |(key, value): &(String, DocumentValue)| {
                     format!("{}{}{}", quoted(key), self.colon, self.line(value))
                 };
                 format!("{{{}}}", members.iter().map(member).collect::<Vec<_>>().join(comma))
             }
-            ConfigValue::List(items) => {
+            DocumentValue::List(items) => {
                 format!("[{}]", items.iter().map(|item| self.line(item)).collect::<Vec<_>>().join(comma))
             }
             value => value.to_json().to_string(),
@@ -149,17 +149,17 @@ impl<'t> JsonLayout<'t> {
     }
 
     /// Writes a value with each member on a line of its own.
-    fn lines(&self, value: &ConfigValue, indent: &str) -> String {
+    fn lines(&self, value: &DocumentValue, indent: &str) -> String {
         match value {
-            ConfigValue::Map(members) if !members.is_empty() => {
+            DocumentValue::Map(members) if !members.is_empty() => {
                 let (inner, eol) = (format!("{indent}{}", self.unit), self.eol);
-                let member = |(key, value): &(String, ConfigValue)| {
+                let member = |(key, value): &(String, DocumentValue)| {
                     format!("{inner}{}: {}", quoted(key), self.lines(value, &inner))
                 };
                 let members = members.iter().map(member).collect::<Vec<_>>().join(&format!(",{eol}"));
                 format!("{{{eol}{members}{eol}{indent}}}")
             }
-            ConfigValue::List(items) => {
+            DocumentValue::List(items) => {
                 format!(
                     "[{}]",
                     items.iter().map(|item| self.lines(item, indent)).collect::<Vec<_>>().join(", ")
@@ -170,7 +170,7 @@ impl<'t> JsonLayout<'t> {
     }
 
     /// Returns the text with a member after those of the object.
-    fn insert_property(&self, object: &Object<'_>, name: &str, value: &ConfigValue) -> String {
+    fn insert_property(&self, object: &Object<'_>, name: &str, value: &DocumentValue) -> String {
         let JsonLayout { text, eol, .. } = *self;
         let edits = TextEdits::default();
         let Some(last) = object.properties.last() else {
@@ -193,7 +193,7 @@ impl<'t> JsonLayout<'t> {
     }
 
     /// Returns the text with the first member of an object.
-    fn insert_first(&self, object: &Object<'_>, name: &str, value: &ConfigValue) -> String {
+    fn insert_first(&self, object: &Object<'_>, name: &str, value: &DocumentValue) -> String {
         let JsonLayout { text, eol, unit, .. } = *self;
         let inner = &text[object.start() + 1..object.end() - 1];
         let at = object.start() + 1 + inner.trim_end().len();
@@ -259,22 +259,22 @@ fn after_line_comment(text: &str, at: usize) -> usize {
     if comment.starts_with("//") || is_block { at + line.trim_end().len() } else { at }
 }
 
-fn config_value(value: &Syntax<'_>) -> ConfigValue {
+fn document_value(value: &Syntax<'_>) -> DocumentValue {
     match value {
-        Syntax::NullKeyword(_) => ConfigValue::Null,
-        Syntax::BooleanLit(literal) => ConfigValue::Bool(literal.value),
-        Syntax::StringLit(literal) => ConfigValue::Text(literal.value.to_string()),
+        Syntax::NullKeyword(_) => DocumentValue::Null,
+        Syntax::BooleanLit(literal) => DocumentValue::Bool(literal.value),
+        Syntax::StringLit(literal) => DocumentValue::Text(literal.value.to_string()),
         Syntax::NumberLit(literal) => match literal.value.parse::<Number>() {
-            Ok(number) => ConfigValue::Number(number),
+            Ok(number) => DocumentValue::Number(number),
             // JSON5 numbers, such as 0xFF: the text keeps them apart.
-            Err(_) => ConfigValue::Text(literal.value.to_owned()),
+            Err(_) => DocumentValue::Text(literal.value.to_owned()),
         },
-        Syntax::Array(array) => ConfigValue::List(array.elements.iter().map(config_value).collect()),
+        Syntax::Array(array) => DocumentValue::List(array.elements.iter().map(document_value).collect()),
         Syntax::Object(object) => {
             let member = |property: &ObjectProp<'_>| {
-                (property.name.as_str().to_owned(), config_value(&property.value))
+                (property.name.as_str().to_owned(), document_value(&property.value))
             };
-            ConfigValue::Map(object.properties.iter().map(member).collect())
+            DocumentValue::Map(object.properties.iter().map(member).collect())
         }
     }
 }

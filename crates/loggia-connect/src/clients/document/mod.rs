@@ -16,7 +16,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-pub use value::ConfigValue;
+pub use value::DocumentValue;
 
 /// The byte order mark, which some editors on Windows write.
 const BOM: char = '\u{feff}';
@@ -58,7 +58,7 @@ pub struct SyntaxProblem {
 /// The reason that an entry cannot be edited.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EditError {
-    /// A value on the way to the entry is of another type.
+    /// A value on the path of the entry is of another type.
     NotMap(String),
     /// No edit changes the entry alone.
     Layout,
@@ -70,7 +70,7 @@ pub struct ConfigDocument {
     format: ConfigFormat,
     has_bom: bool,
     text: String,
-    value: ConfigValue,
+    value: DocumentValue,
 }
 
 impl ConfigDocument {
@@ -89,7 +89,7 @@ impl ConfigDocument {
     }
 
     /// Returns the value of the file.
-    pub fn value(&self) -> &ConfigValue {
+    pub fn value(&self) -> &DocumentValue {
         &self.value
     }
 
@@ -99,17 +99,17 @@ impl ConfigDocument {
     }
 
     /// Returns the value of an entry. In a list it has the name too.
-    pub fn entry(&self, place: &EntryPlace<'_>) -> Option<&ConfigValue> {
+    pub fn entry(&self, place: &EntryPlace<'_>) -> Option<&DocumentValue> {
         entry_of(&self.value, place)
     }
 
     /// Returns the servers at `keys` with their names, in the order of the file.
-    pub fn servers(&self, keys: &[String], list: Option<&str>) -> Vec<(&str, &ConfigValue)> {
+    pub fn servers(&self, keys: &[String], list: Option<&str>) -> Vec<(&str, &DocumentValue)> {
         match (self.value.at(keys.iter().map(String::as_str)), list) {
-            (Some(ConfigValue::Map(members)), None) => {
+            (Some(DocumentValue::Map(members)), None) => {
                 members.iter().map(|(name, value)| (name.as_str(), value)).collect()
             }
-            (Some(ConfigValue::List(items)), Some(key)) => {
+            (Some(DocumentValue::List(items)), Some(key)) => {
                 items.iter().filter_map(|item| Some((item.get(key)?.as_text()?, item))).collect()
             }
             _ => Vec::new(),
@@ -124,7 +124,7 @@ impl ConfigDocument {
     pub fn with_entry(
         &self,
         place: &EntryPlace<'_>,
-        entry: &ConfigValue,
+        entry: &DocumentValue,
     ) -> Result<ConfigDocument, EditError> {
         self.check_path(place)?;
         let expected = with_entry(&self.value, place, entry);
@@ -148,7 +148,9 @@ impl ConfigDocument {
         let mut expected = without_entry(&self.value, place);
         let mut depth = place.keys.len();
         while place.keys.len() - depth < created
-            && expected.at(place.keys[..depth].iter().map(String::as_str)).is_some_and(ConfigValue::is_empty)
+            && expected
+                .at(place.keys[..depth].iter().map(String::as_str))
+                .is_some_and(DocumentValue::is_empty)
         {
             expected = without_path(&expected, &place.keys[..depth]);
             depth -= 1;
@@ -176,7 +178,7 @@ impl ConfigDocument {
         let mut expected = without_entry(&self.value, place);
         for depth in (place.keys.len() - created.min(place.keys.len()) + 1..=place.keys.len()).rev() {
             let path = &place.keys[..depth];
-            if expected.at(path.iter().map(String::as_str)).is_some_and(ConfigValue::is_empty) {
+            if expected.at(path.iter().map(String::as_str)).is_some_and(DocumentValue::is_empty) {
                 expected = without_path(&expected, path);
             }
         }
@@ -184,7 +186,7 @@ impl ConfigDocument {
     }
 
     /// Returns the first text whose value is the expected one.
-    fn proved(&self, candidates: Vec<String>, expected: &ConfigValue) -> Result<ConfigDocument, EditError> {
+    fn proved(&self, candidates: Vec<String>, expected: &DocumentValue) -> Result<ConfigDocument, EditError> {
         let expected = comparable(expected);
         for text in candidates {
             match self.format.value(&text) {
@@ -197,7 +199,7 @@ impl ConfigDocument {
         Err(EditError::Layout)
     }
 
-    /// Fails if a value on the way to the entry has another type than the application expects.
+    /// Fails if a value on the path of the entry has another type than the application expects.
     fn check_path(&self, place: &EntryPlace<'_>) -> Result<(), EditError> {
         let is_null_allowed = self.format == ConfigFormat::Yaml;
         let (mut value, mut path) = (&self.value, String::new());
@@ -207,9 +209,9 @@ impl ConfigDocument {
             path.push_str(key);
             let is_list = n + 1 == place.keys.len() && place.list.is_some();
             let fits = match next {
-                ConfigValue::Map(_) => !is_list,
-                ConfigValue::List(_) => is_list,
-                ConfigValue::Null => is_null_allowed,
+                DocumentValue::Map(_) => !is_list,
+                DocumentValue::List(_) => is_list,
+                DocumentValue::Null => is_null_allowed,
                 _ => false,
             };
             if !fits {
@@ -241,7 +243,7 @@ impl ConfigFormat {
     }
 
     /// Parses a text without a byte order mark.
-    fn value(self, text: &str) -> Result<ConfigValue, SyntaxProblem> {
+    fn value(self, text: &str) -> Result<DocumentValue, SyntaxProblem> {
         match self {
             ConfigFormat::Json => json::value(text),
             ConfigFormat::Toml => toml::value(text),
@@ -252,15 +254,15 @@ impl ConfigFormat {
 
 impl EntryPlace<'_> {
     /// Returns the entry as an item of a list: with its name before the other members.
-    pub(super) fn item(&self, list: &str, entry: &ConfigValue) -> ConfigValue {
-        let name = (list.to_owned(), ConfigValue::Text(self.name.to_owned()));
+    pub(super) fn item(&self, list: &str, entry: &DocumentValue) -> DocumentValue {
+        let name = (list.to_owned(), DocumentValue::Text(self.name.to_owned()));
         let others = entry.members().unwrap_or_default().iter().filter(|(key, _)| key != list).cloned();
-        ConfigValue::Map([name].into_iter().chain(others).collect())
+        DocumentValue::Map([name].into_iter().chain(others).collect())
     }
 
     /// Returns whether an item of a list is this entry.
-    fn is_item(&self, list: &str, item: &ConfigValue) -> bool {
-        item.get(list).and_then(ConfigValue::as_text) == Some(self.name)
+    fn is_item(&self, list: &str, item: &DocumentValue) -> bool {
+        item.get(list).and_then(DocumentValue::as_text) == Some(self.name)
     }
 }
 
@@ -278,21 +280,21 @@ impl SyntaxProblem {
     }
 }
 
-fn entry_of<'v>(value: &'v ConfigValue, place: &EntryPlace<'_>) -> Option<&'v ConfigValue> {
+fn entry_of<'v>(value: &'v DocumentValue, place: &EntryPlace<'_>) -> Option<&'v DocumentValue> {
     let servers = value.at(place.keys.iter().map(String::as_str))?;
     match (servers, place.list) {
-        (ConfigValue::List(items), Some(list)) => items.iter().find(|item| place.is_item(list, item)),
+        (DocumentValue::List(items), Some(list)) => items.iter().find(|item| place.is_item(list, item)),
         (servers, None) => servers.get(place.name),
         _ => None,
     }
 }
 
-/// Returns the value with the entry set. Members on the way that are missing are added.
-fn with_entry(value: &ConfigValue, place: &EntryPlace<'_>, entry: &ConfigValue) -> ConfigValue {
+/// Returns the value with the entry set. Members of its path that are missing are added.
+fn with_entry(value: &DocumentValue, place: &EntryPlace<'_>, entry: &DocumentValue) -> DocumentValue {
     let Some((key, rest)) = place.keys.split_first() else {
         let Some(list) = place.list else { return with_member(value, place.name, entry.clone()) };
         let mut items = match value {
-            ConfigValue::List(items) => items.clone(),
+            DocumentValue::List(items) => items.clone(),
             _ => Vec::new(),
         };
         let item = place.item(list, entry);
@@ -300,30 +302,30 @@ fn with_entry(value: &ConfigValue, place: &EntryPlace<'_>, entry: &ConfigValue) 
             Some(old) => *old = item,
             None => items.push(item),
         }
-        return ConfigValue::List(items);
+        return DocumentValue::List(items);
     };
-    let inner = value.get(key).cloned().unwrap_or(ConfigValue::Null);
+    let inner = value.get(key).cloned().unwrap_or(DocumentValue::Null);
     with_member(value, key, with_entry(&inner, &EntryPlace { keys: rest, ..*place }, entry))
 }
 
-fn with_member(value: &ConfigValue, key: &str, member: ConfigValue) -> ConfigValue {
+fn with_member(value: &DocumentValue, key: &str, member: DocumentValue) -> DocumentValue {
     let mut members = value.members().unwrap_or_default().to_vec();
     match members.iter_mut().rev().find(|(name, _)| name == key) {
         Some((_, old)) => *old = member,
         None => members.push((key.to_owned(), member)),
     }
-    ConfigValue::Map(members)
+    DocumentValue::Map(members)
 }
 
-fn without_entry(value: &ConfigValue, place: &EntryPlace<'_>) -> ConfigValue {
+fn without_entry(value: &DocumentValue, place: &EntryPlace<'_>) -> DocumentValue {
     match (place.keys.split_first(), value, place.list) {
-        (None, ConfigValue::List(items), Some(list)) => {
-            ConfigValue::List(items.iter().filter(|item| !place.is_item(list, item)).cloned().collect())
+        (None, DocumentValue::List(items), Some(list)) => {
+            DocumentValue::List(items.iter().filter(|item| !place.is_item(list, item)).cloned().collect())
         }
-        (None, ConfigValue::Map(members), None) => {
-            ConfigValue::Map(members.iter().filter(|(key, _)| key != place.name).cloned().collect())
+        (None, DocumentValue::Map(members), None) => {
+            DocumentValue::Map(members.iter().filter(|(key, _)| key != place.name).cloned().collect())
         }
-        (Some((key, rest)), ConfigValue::Map(_), _) => match value.get(key) {
+        (Some((key, rest)), DocumentValue::Map(_), _) => match value.get(key) {
             Some(inner) => {
                 with_member(value, key, without_entry(inner, &EntryPlace { keys: rest, ..*place }))
             }
@@ -333,7 +335,7 @@ fn without_entry(value: &ConfigValue, place: &EntryPlace<'_>) -> ConfigValue {
     }
 }
 
-fn without_path(value: &ConfigValue, path: &[String]) -> ConfigValue {
+fn without_path(value: &DocumentValue, path: &[String]) -> DocumentValue {
     match path.split_last() {
         Some((name, keys)) => without_entry(value, &EntryPlace { keys, list: None, name }),
         None => value.clone(),
@@ -341,19 +343,19 @@ fn without_path(value: &ConfigValue, path: &[String]) -> ConfigValue {
 }
 
 /// Returns a value to compare: without the order of members, and without members that are null or empty.
-fn comparable(value: &ConfigValue) -> Value {
+fn comparable(value: &DocumentValue) -> Value {
     let is_empty = |value: &Value| match value {
         Value::Object(members) => members.is_empty(),
         Value::Array(items) => items.is_empty(),
         _ => false,
     };
     match value {
-        ConfigValue::Map(members) => {
+        DocumentValue::Map(members) => {
             let members = members.iter().map(|(key, value)| (key.clone(), comparable(value)));
             Value::Object(members.filter(|(_, value)| !is_empty(value)).collect())
         }
-        ConfigValue::List(items) => Value::Array(items.iter().map(comparable).collect()),
-        ConfigValue::Null => Value::Object(Map::new()),
+        DocumentValue::List(items) => Value::Array(items.iter().map(comparable).collect()),
+        DocumentValue::Null => Value::Object(Map::new()),
         value => value.to_json(),
     }
 }

@@ -5,10 +5,10 @@ use std::ops::Range;
 use toml_edit::{Document, Item, Table};
 
 use super::text::{TextEdits, line_ending, line_start, next_line, quoted};
-use super::{ConfigValue, EntryPlace, SyntaxProblem};
+use super::{DocumentValue, EntryPlace, SyntaxProblem};
 
 /// Parses a text.
-pub(super) fn value(text: &str) -> Result<ConfigValue, SyntaxProblem> {
+pub(super) fn value(text: &str) -> Result<DocumentValue, SyntaxProblem> {
     toml_edit::de::from_str(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
         // The parser's message may quote the text.
@@ -18,7 +18,7 @@ pub(super) fn value(text: &str) -> Result<ConfigValue, SyntaxProblem> {
 }
 
 /// Returns the texts with a new entry.
-pub(super) fn insert(text: &str, place: &EntryPlace<'_>, entry: &ConfigValue) -> Vec<String> {
+pub(super) fn insert(text: &str, place: &EntryPlace<'_>, entry: &DocumentValue) -> Vec<String> {
     let eol = line_ending(text);
     let section = section(place, entry, eol);
     vec![match text {
@@ -30,7 +30,7 @@ pub(super) fn insert(text: &str, place: &EntryPlace<'_>, entry: &ConfigValue) ->
 }
 
 /// Returns the texts with another value of the entry.
-pub(super) fn replace(text: &str, place: &EntryPlace<'_>, entry: &ConfigValue) -> Vec<String> {
+pub(super) fn replace(text: &str, place: &EntryPlace<'_>, entry: &DocumentValue) -> Vec<String> {
     let Some(lines) = lines_of_entry(text, place) else { return Vec::new() };
     let mut written = section(place, entry, line_ending(text));
     if !text[lines.clone()].ends_with('\n') {
@@ -56,7 +56,7 @@ pub(super) fn remove(text: &str, place: &EntryPlace<'_>) -> Vec<String> {
 }
 
 /// Writes the section of an entry.
-fn section(place: &EntryPlace<'_>, entry: &ConfigValue, eol: &str) -> String {
+fn section(place: &EntryPlace<'_>, entry: &DocumentValue, eol: &str) -> String {
     let keys = place.keys.iter().map(|key| bare_key(key));
     let (header, entry) = match place.list {
         Some(list) => (format!("[[{}]]", keys.collect::<Vec<_>>().join(".")), place.item(list, entry)),
@@ -73,15 +73,17 @@ fn section(place: &EntryPlace<'_>, entry: &ConfigValue, eol: &str) -> String {
 }
 
 /// Writes a value on one line.
-fn inline(value: &ConfigValue) -> String {
+fn inline(value: &DocumentValue) -> String {
     match value {
-        ConfigValue::List(items) => format!("[{}]", items.iter().map(inline).collect::<Vec<_>>().join(", ")),
-        ConfigValue::Map(members) => {
+        DocumentValue::List(items) => {
+            format!("[{}]", items.iter().map(inline).collect::<Vec<_>>().join(", "))
+        }
+        DocumentValue::Map(members) => {
             let member =
-                |(key, value): &(String, ConfigValue)| format!("{} = {}", bare_key(key), inline(value));
+                |(key, value): &(String, DocumentValue)| format!("{} = {}", bare_key(key), inline(value));
             format!("{{ {} }}", members.iter().map(member).collect::<Vec<_>>().join(", "))
         }
-        ConfigValue::Null => "\"\"".to_owned(),
+        DocumentValue::Null => "\"\"".to_owned(),
         value => value.to_json().to_string(),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::text::{TextEdits, indent_at, line_end, line_ending, line_start, next_line, quoted};
 use super::yaml_tree::{YamlKind, YamlNode, YamlTree};
-use super::{ConfigValue, EntryPlace, SyntaxProblem};
+use super::{DocumentValue, EntryPlace, SyntaxProblem};
 
 /// Indentation of a file that shows none.
 const INDENT: usize = 2;
@@ -10,7 +10,7 @@ const INDENT: usize = 2;
 const RESERVED: [&str; 10] = ["true", "false", "null", "yes", "no", "on", "off", "y", "n", "nan"];
 
 /// Parses a text. An empty file has no members.
-pub(super) fn value(text: &str) -> Result<ConfigValue, SyntaxProblem> {
+pub(super) fn value(text: &str) -> Result<DocumentValue, SyntaxProblem> {
     let tree = YamlTree::parse(text).map_err(|(at, reason)| {
         let reason = reason.split(['\'', '"', '`', '\n']).next().unwrap_or_default().trim_end().to_owned();
         SyntaxProblem::at(text, at, reason)
@@ -19,7 +19,7 @@ pub(super) fn value(text: &str) -> Result<ConfigValue, SyntaxProblem> {
         return Err(SyntaxProblem { line: 1, column: 1, reason: "it has several documents".to_owned() });
     }
     if tree.root.is_none() {
-        return Ok(ConfigValue::Null);
+        return Ok(DocumentValue::Null);
     }
     let options = serde_saphyr::options! { strict_booleans: true, with_snippet: false };
     serde_saphyr::from_str_with_options(text, options).map_err(|error| {
@@ -30,12 +30,12 @@ pub(super) fn value(text: &str) -> Result<ConfigValue, SyntaxProblem> {
 }
 
 /// Returns the texts with a new entry.
-pub(super) fn insert(text: &str, place: &EntryPlace<'_>, entry: &ConfigValue) -> Vec<String> {
+pub(super) fn insert(text: &str, place: &EntryPlace<'_>, entry: &DocumentValue) -> Vec<String> {
     let Ok(tree) = YamlTree::parse(text) else { return Vec::new() };
     let layout = YamlLayout::of(text, tree.root.as_ref());
     let entry = match place.list {
         Some(list) => place.item(list, entry),
-        None => ConfigValue::Map(vec![(place.name.to_owned(), entry.clone())]),
+        None => DocumentValue::Map(vec![(place.name.to_owned(), entry.clone())]),
     };
     let mut missing = place.keys;
     let Some(mut node) = tree.root.as_ref() else {
@@ -73,12 +73,12 @@ pub(super) fn insert(text: &str, place: &EntryPlace<'_>, entry: &ConfigValue) ->
         (YamlKind::Mapping { members, is_flow: true }, _) => {
             let last = members.last().map(|(key, value)| key.range.end.max(value.range.end));
             let member = missing.iter().rev().fold(entry, |inner, key| {
-                let inner = if is_list && !matches!(inner, ConfigValue::List(_)) {
-                    ConfigValue::List(vec![inner])
+                let inner = if is_list && !matches!(inner, DocumentValue::List(_)) {
+                    DocumentValue::List(vec![inner])
                 } else {
                     inner
                 };
-                ConfigValue::Map(vec![(key.clone(), inner)])
+                DocumentValue::Map(vec![(key.clone(), inner)])
             });
             let written = flow(&member);
             vec![insert_flow(text, node, last, &written[1..written.len() - 1])]
@@ -91,7 +91,7 @@ pub(super) fn insert(text: &str, place: &EntryPlace<'_>, entry: &ConfigValue) ->
 }
 
 /// Returns the texts with another value of the entry.
-pub(super) fn replace(text: &str, place: &EntryPlace<'_>, entry: &ConfigValue) -> Vec<String> {
+pub(super) fn replace(text: &str, place: &EntryPlace<'_>, entry: &DocumentValue) -> Vec<String> {
     let Ok(tree) = YamlTree::parse(text) else { return Vec::new() };
     let layout = YamlLayout::of(text, tree.root.as_ref());
     let Some(found) = tree.root.as_ref().and_then(|root| YamlEntry::find(root, place)) else {
@@ -99,7 +99,7 @@ pub(super) fn replace(text: &str, place: &EntryPlace<'_>, entry: &ConfigValue) -
     };
     let value = match place.list {
         Some(list) => place.item(list, entry),
-        None => ConfigValue::Map(vec![(place.name.to_owned(), entry.clone())]),
+        None => DocumentValue::Map(vec![(place.name.to_owned(), entry.clone())]),
     };
     if found.is_flow {
         let written = flow(&value);
@@ -215,7 +215,7 @@ impl<'t> YamlLayout<'t> {
     }
 
     /// Returns the lines of the entry below the keys that are missing.
-    fn below(&self, missing: &[String], is_list: bool, entry: &ConfigValue, column: usize) -> Vec<String> {
+    fn below(&self, missing: &[String], is_list: bool, entry: &DocumentValue, column: usize) -> Vec<String> {
         let mut lines = Vec::new();
         let mut column = column;
         for (n, key) in missing.iter().enumerate() {
@@ -238,12 +238,12 @@ impl<'t> YamlLayout<'t> {
     }
 
     /// Writes the members of a map as lines.
-    fn lines(&self, value: &ConfigValue, column: usize) -> Vec<String> {
+    fn lines(&self, value: &DocumentValue, column: usize) -> Vec<String> {
         let mut lines = Vec::new();
         for (key, value) in value.members().unwrap_or_default() {
             let start = format!("{}{}:", " ".repeat(column), plain(key));
             match value {
-                ConfigValue::Map(members) if !members.is_empty() => {
+                DocumentValue::Map(members) if !members.is_empty() => {
                     lines.push(start);
                     lines.extend(self.lines(value, column + self.unit));
                 }
@@ -285,14 +285,14 @@ fn insert_flow(text: &str, node: &YamlNode, last: Option<usize>, written: &str) 
 }
 
 /// Writes a value on one line.
-fn flow(value: &ConfigValue) -> String {
+fn flow(value: &DocumentValue) -> String {
     match value {
-        ConfigValue::List(items) => format!("[{}]", items.iter().map(flow).collect::<Vec<_>>().join(", ")),
-        ConfigValue::Map(members) => {
-            let member = |(key, value): &(String, ConfigValue)| format!("{}: {}", plain(key), flow(value));
+        DocumentValue::List(items) => format!("[{}]", items.iter().map(flow).collect::<Vec<_>>().join(", ")),
+        DocumentValue::Map(members) => {
+            let member = |(key, value): &(String, DocumentValue)| format!("{}: {}", plain(key), flow(value));
             format!("{{{}}}", members.iter().map(member).collect::<Vec<_>>().join(", "))
         }
-        ConfigValue::Text(text) => plain(text),
+        DocumentValue::Text(text) => plain(text),
         value => value.to_json().to_string(),
     }
 }

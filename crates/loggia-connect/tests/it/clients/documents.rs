@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use loggia_connect::clients::{ConfigDocument, ConfigFormat, ConfigValue, EntryPlace};
+use loggia_connect::clients::{ConfigDocument, ConfigFormat, DocumentValue, EntryPlace};
 
 /// Layouts: the format, the member of a list, and the text.
 const LAYOUTS: &[(&str, ConfigFormat, Option<&str>, &str)] = &[
@@ -62,11 +62,11 @@ const LAYOUTS: &[(&str, ConfigFormat, Option<&str>, &str)] = &[
 
 #[test]
 fn an_entry_is_laid_out_as_its_neighbours() {
-    let member = |key: &str, value: ConfigValue| (key.to_owned(), value);
-    let text = |text: &str| ConfigValue::Text(text.to_owned());
-    let entry = ConfigValue::Map(vec![
+    let member = |key: &str, value: DocumentValue| (key.to_owned(), value);
+    let text = |text: &str| DocumentValue::Text(text.to_owned());
+    let entry = DocumentValue::Map(vec![
         member("url", text("http://h/mcp")),
-        member("tools", ConfigValue::List(vec![text("*")])),
+        member("tools", DocumentValue::List(vec![text("*")])),
     ]);
     let keys = ["s".to_owned()];
     let mut shown = String::new();
@@ -78,7 +78,7 @@ fn an_entry_is_laid_out_as_its_neighbours() {
             Ok(edited) => {
                 writeln!(shown, "{}", edited.to_text()).unwrap();
                 // It is replaced where it is, and removed again.
-                let other = ConfigValue::Map(vec![member("url", text("https://other/mcp"))]);
+                let other = DocumentValue::Map(vec![member("url", text("https://other/mcp"))]);
                 let replaced =
                     edited.with_entry(&place, &other).unwrap_or_else(|error| panic!("{what}: {error}"));
                 assert!(replaced.to_text().contains("https://other/mcp"), "{what}");

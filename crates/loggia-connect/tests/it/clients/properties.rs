@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use loggia_connect::clients::{ConfigDocument, ConfigFormat, ConfigValue, EntryPlace};
+use loggia_connect::clients::{ConfigDocument, ConfigFormat, DocumentValue, EntryPlace};
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -144,8 +144,8 @@ fn check(format: ConfigFormat, text: &str) -> Result<(), TestCaseError> {
     let Ok(document) = ConfigDocument::parse(format, text) else {
         return Err(TestCaseError::fail(format!("the document of the test is wrong: {text:?}")));
     };
-    let url = ConfigValue::Text("http://127.0.0.1:4000/mcp".to_owned());
-    let entry = ConfigValue::Map(vec![("url".to_owned(), url)]);
+    let url = DocumentValue::Text("http://127.0.0.1:4000/mcp".to_owned());
+    let entry = DocumentValue::Map(vec![("url".to_owned(), url)]);
     let keys = ["s".to_owned()];
     let place = EntryPlace { keys: &keys, list: None, name: "loggia" };
     let edited = match document.with_entry(&place, &entry) {
@@ -158,7 +158,7 @@ fn check(format: ConfigFormat, text: &str) -> Result<(), TestCaseError> {
     let created = usize::from(document.value().get("s").is_none());
     let removed = edited.without_entry(&place, created);
     let removed = removed.map_err(|error| TestCaseError::fail(format!("{error}: {after:?}")))?;
-    let members = document.value().get("s").and_then(ConfigValue::members).unwrap_or_default();
+    let members = document.value().get("s").and_then(DocumentValue::members).unwrap_or_default();
     if members.is_empty() {
         let json = |document: &ConfigDocument| {
             let mut json = document.value().to_json();

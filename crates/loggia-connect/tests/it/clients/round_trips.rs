@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use loggia_connect::clients::{ConfigDocument, ConfigValue, EntryPlace};
+use loggia_connect::clients::{ConfigDocument, DocumentValue, EntryPlace};
 
 use super::machine::{Machine, fixture, with_files};
 
@@ -79,7 +79,7 @@ fn every_line_of_a_file_stays_in_its_place() {
 
 #[test]
 fn without_the_record_the_entry_alone_is_cut_out() {
-    let entry = ConfigValue::Map(vec![("url".to_owned(), ConfigValue::Text("http://h/mcp".to_owned()))]);
+    let entry = DocumentValue::Map(vec![("url".to_owned(), DocumentValue::Text("http://h/mcp".to_owned()))]);
     for client in with_files() {
         for (variant, text) in variants(&fixture(&client)) {
             let context = format!("{}, {variant}", client.name);

@@ -70,7 +70,7 @@ fn entries_have_the_shape_of_each_client() {
 #[test]
 fn files_are_where_each_system_has_them() {
     let machines = [
-        MachinePaths::new(OperatingSystem::Linux, "/home/ada", [] as [(&str, &str); 0]),
+        MachinePaths::new(OperatingSystem::Linux, "/u/ada", [] as [(&str, &str); 0]),
         MachinePaths::new(OperatingSystem::MacOs, "/Users/ada", [] as [(&str, &str); 0]),
         MachinePaths::new(
             OperatingSystem::Windows,
@@ -101,9 +101,9 @@ fn environment_variables_move_the_files_of_a_user() {
         ("copilot-cli", [("COPILOT_HOME", "/srv/c")], "/srv/c/mcp-config.json"),
         ("opencode", [("XDG_CONFIG_HOME", "/srv/x")], "/srv/x/opencode/opencode.json"),
         ("goose", [("XDG_CONFIG_HOME", "/srv/x")], "/srv/x/goose/config.yaml"),
-        ("codex", [("CODEX_HOME", "")], "/home/ada/.codex/config.toml"),
+        ("codex", [("CODEX_HOME", "")], "/u/ada/.codex/config.toml"),
     ] {
-        let machine = MachinePaths::new(OperatingSystem::Linux, "/home/ada", variables);
+        let machine = MachinePaths::new(OperatingSystem::Linux, "/u/ada", variables);
         let file = client(name).file(&machine, None).unwrap();
         assert_eq!(file.path.to_str(), Some(expected), "{name}");
     }
