@@ -30,6 +30,7 @@ const ROOMS: &[&str] = &[
     "loggia-connect",
     "loggia-openapi",
     "loggia-builtin",
+    "loggia-sandbox",
     "loggia-store",
     "loggia-auth",
     "loggia",

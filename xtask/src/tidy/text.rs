@@ -70,6 +70,7 @@ pub(super) fn no_vendors(repository: &Repository) -> Vec<String> {
         "loggia-connect",
         "loggia-openapi",
         "loggia-builtin",
+        "loggia-sandbox",
         "loggia-json-schema",
         "loggia-wire",
         "loggia",
