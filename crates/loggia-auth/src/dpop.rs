@@ -19,9 +19,9 @@ use crate::jose::{self, Algorithm, JoseError, SigningKey};
 use crate::secret::Secret;
 
 /// The number of servers whose nonces are remembered.
-const MOST_NONCES: usize = 32;
+const MAX_NONCES: usize = 32;
 /// The maximum length of a nonce, in bytes.
-const MOST_NONCE_BYTES: usize = 1024;
+const MAX_NONCE_BYTES: usize = 1024;
 /// The clock difference, in seconds, above which the clock counts as the reason for a refused proof.
 const CLOCK_SKEW: u64 = 5;
 
@@ -99,12 +99,12 @@ impl DpopSigner {
         let (Some(nonce), None) = (given.next().and_then(|value| value.to_str().ok()), given.next()) else {
             return;
         };
-        if nonce.is_empty() || nonce.len() > MOST_NONCE_BYTES {
+        if nonce.is_empty() || nonce.len() > MAX_NONCE_BYTES {
             return;
         }
         let mut nonces = self.nonces.lock().unwrap_or_else(PoisonError::into_inner);
         let server = nonce_key(url);
-        if nonces.len() >= MOST_NONCES && !nonces.contains_key(&server) {
+        if nonces.len() >= MAX_NONCES && !nonces.contains_key(&server) {
             nonces.clear();
         }
         nonces.insert(server, nonce.to_owned());

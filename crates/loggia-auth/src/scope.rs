@@ -11,7 +11,7 @@ pub struct Scopes(BTreeSet<String>);
 
 impl Scopes {
     /// The maximum number of scopes that are read; further ones are ignored.
-    pub const MOST: usize = 256;
+    pub const MAX: usize = 256;
 
     /// Creates an empty set.
     pub fn new() -> Scopes {
@@ -65,7 +65,7 @@ fn is_scope(text: &str) -> bool {
 
 impl<S: AsRef<str>> FromIterator<S> for Scopes {
     fn from_iter<I: IntoIterator<Item = S>>(scopes: I) -> Scopes {
-        let wanted = scopes.into_iter().take(Scopes::MOST);
+        let wanted = scopes.into_iter().take(Scopes::MAX);
         Scopes(
             wanted.filter(|scope| is_scope(scope.as_ref())).map(|scope| scope.as_ref().to_owned()).collect(),
         )

@@ -24,7 +24,7 @@ use crate::secret::Secret;
 const ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 /// The lifetime of a client assertion.
 const ASSERTION_LIFE: Duration = Duration::from_secs(60);
-const MOST_BYTES: usize = 128 << 10;
+const MAX_BYTES: usize = 128 << 10;
 
 /// An endpoint of an authorization server and the client that sends requests to it.
 pub(crate) struct EndpointClient<'a> {
@@ -143,7 +143,7 @@ impl EndpointClient<'_> {
         if let Some(assertion) = &assertion {
             form.push(("client_assertion", assertion.expose()));
         }
-        let mut fetch = FetchRequest::form(self.url.clone(), form).most_bytes(MOST_BYTES);
+        let mut fetch = FetchRequest::form(self.url.clone(), form).most_bytes(MAX_BYTES);
         if let (ClientAuth::Secret(secret), AuthMethod::Basic) = (&self.client.auth, self.client.method) {
             fetch = fetch.authorization("Basic", &basic(client_id, secret))?;
         }

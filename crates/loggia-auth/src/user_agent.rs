@@ -15,7 +15,7 @@ use crate::registration::RegisteredClient;
 use crate::secret::Secret;
 
 /// The maximum length of a response, in bytes.
-const MOST_BYTES: usize = 16 << 10;
+const MAX_BYTES: usize = 16 << 10;
 
 /// A browser, or another program that shows pages to a user.
 pub trait UserAgent: Send + Sync + 'static {
@@ -97,7 +97,7 @@ impl AuthorizationResponse {
     /// section 3.1).
     pub fn parse(text: &str) -> Result<AuthorizationResponse, AuthError> {
         let text = text.trim();
-        if text.len() > MOST_BYTES {
+        if text.len() > MAX_BYTES {
             return Err(AuthError::AuthorizationResponse("the answer is too long".to_owned()));
         }
         let query = text.split_once('?').map_or(text, |(_, query)| query);
@@ -156,6 +156,6 @@ mod tests {
             });
             assert_eq!(found, expected, "{text}");
         }
-        assert!(AuthorizationResponse::parse(&"x".repeat(MOST_BYTES + 1)).is_err());
+        assert!(AuthorizationResponse::parse(&"x".repeat(MAX_BYTES + 1)).is_err());
     }
 }

@@ -417,9 +417,9 @@ async fn opaque_tokens_are_asked_about_and_remembered_shortly() {
         }
     })
     .await;
-    let guard = RestrictedHttpClient::new(FetchPolicy::development()).unwrap();
+    let http = RestrictedHttpClient::new(FetchPolicy::development()).unwrap();
     let secret = Secret::new("s&t");
-    let introspection = IntrospectionEndpoint::new(server.url("/introspect"), "rs:1", &secret, guard);
+    let introspection = IntrospectionEndpoint::new(server.url("/introspect"), "rs:1", &secret, http);
     let door = Door::new(resource().issuer(TrustedIssuer::introspecting(ISSUER, introspection)));
     let table = [
         ("good", 200),

@@ -58,7 +58,7 @@ impl Service<Request<Body>> for Behind {
     }
 }
 
-fn guard() -> RestrictedHttpClient {
+fn http() -> RestrictedHttpClient {
     RestrictedHttpClient::new(FetchPolicy::development()).unwrap()
 }
 
@@ -98,7 +98,7 @@ impl Real {
             let proof = proof(key, &url, json!({}));
             fetch = fetch.header(HeaderName::from_static("dpop"), HeaderValue::from_str(&proof).unwrap());
         }
-        let reply = guard().send(fetch).await.unwrap();
+        let reply = http().send(fetch).await.unwrap();
         let answer: Value = serde_json::from_slice(&reply.body).unwrap();
         answer["access_token"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
     }
@@ -106,7 +106,7 @@ impl Real {
     async fn revoke(&self, token: &str) {
         let fetch = FetchRequest::form(self.endpoint("/token/revocation"), [("token", token)]);
         let fetch = fetch.authorization("Basic", &Real::credentials()).unwrap();
-        assert_eq!(guard().send(fetch).await.unwrap().status, 200);
+        assert_eq!(http().send(fetch).await.unwrap().status, 200);
     }
 
     fn issuer(&self, name: &str) -> TrustedIssuer {
@@ -115,12 +115,10 @@ impl Real {
                 let endpoint = self.endpoint("/token/introspection");
                 TrustedIssuer::introspecting(
                     name,
-                    IntrospectionEndpoint::new(endpoint, "robot", &Secret::new("a secret"), guard()),
+                    IntrospectionEndpoint::new(endpoint, "robot", &Secret::new("a secret"), http()),
                 )
             }
-            false => {
-                TrustedIssuer::signing(name, Arc::new(RemoteIssuer::new(&self.issuer, guard()).unwrap()))
-            }
+            false => TrustedIssuer::signing(name, Arc::new(RemoteIssuer::new(&self.issuer, http()).unwrap())),
         }
     }
 

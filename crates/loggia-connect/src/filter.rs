@@ -26,11 +26,11 @@ pub use runner::FilterRunner;
 use crate::problem::nearest;
 
 /// Longest text of a filter, in bytes. Its parser and its run nest with the text.
-const MOST_TEXT: usize = 4096;
+const MAX_TEXT: usize = 4096;
 /// Deepest nesting of brackets in a filter.
-const MOST_NESTING: usize = 24;
+const MAX_NESTING: usize = 24;
 /// Most operators in a row, each of which nests the next.
-const MOST_OPERATORS: usize = 80;
+const MAX_OPERATORS: usize = 80;
 /// The definition that holds the filter of a manifest.
 const MAIN: &str = "loggia_main";
 
@@ -84,8 +84,8 @@ impl JsonFilter {
             let found = errors.first().map_or("", |(_, found)| found);
             FilterSyntaxError(format!("it is not closed{}", place(text, found)))
         })?;
-        if height(&tokens, false) > MOST_OPERATORS {
-            return Err(FilterSyntaxError(format!("it has more than {MOST_OPERATORS} operators in a row")));
+        if height(&tokens, false) > MAX_OPERATORS {
+            return Err(FilterSyntaxError(format!("it has more than {MAX_OPERATORS} operators in a row")));
         }
         let term = parse::Parser::new(&tokens).parse(|parser| parser.term()).map_err(|errors| {
             let first = errors.first();
@@ -166,8 +166,8 @@ impl JsonFilter {
 
 /// Writes an error of jaq, which may quote a large value.
 fn failed(error: &jaq_json::Error) -> FilterError {
-    const MOST: usize = 300;
-    let mut text = OutputText::new(MOST);
+    const MAX: usize = 300;
+    let mut text = OutputText::new(MAX);
     let is_whole = fmt::Write::write_fmt(&mut text, format_args!("{error}")).is_ok();
     let text = String::from_utf8_lossy(&text.into_bytes()).into_owned();
     FilterError::Failed(if is_whole { text } else { format!("{text}…") })
@@ -213,9 +213,9 @@ fn check_length(text: &str) -> Result<(), FilterSyntaxError> {
         }
         deepest = deepest.max(depth);
     }
-    match (text.len() > MOST_TEXT, deepest > MOST_NESTING) {
-        (true, _) => Err(FilterSyntaxError(format!("it is longer than {MOST_TEXT} bytes"))),
-        (_, true) => Err(FilterSyntaxError(format!("it nests more than {MOST_NESTING} brackets"))),
+    match (text.len() > MAX_TEXT, deepest > MAX_NESTING) {
+        (true, _) => Err(FilterSyntaxError(format!("it is longer than {MAX_TEXT} bytes"))),
+        (_, true) => Err(FilterSyntaxError(format!("it nests more than {MAX_NESTING} brackets"))),
         _ => Ok(()),
     }
 }

@@ -126,7 +126,7 @@ pub struct ManifestError {
 
 impl ConnectorManifest {
     /// Longest text of a manifest, in bytes.
-    pub const MOST_BYTES: usize = 1 << 20;
+    pub const MAX_BYTES: usize = 1 << 20;
 
     /// Reads a manifest. `file` is the name that problems show.
     pub fn parse(text: &str, file: &str) -> Result<ConnectorManifest, ManifestError> {

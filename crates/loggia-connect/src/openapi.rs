@@ -17,7 +17,7 @@ use loggia_openapi::{Api, Operation, OperationClass, ResponseLimits, SecuritySch
 use crate::secret::Secret;
 
 /// Longest time that a call waits when the API asks for it (429, `Retry-After`). A longer one is told to the model.
-const MOST_WAIT: Duration = Duration::from_secs(10);
+const MAX_WAIT: Duration = Duration::from_secs(10);
 
 /// Sends HTTP requests. The program that embeds the connector decides about TLS, networks and bounds.
 pub trait HttpSender: Send + Sync {
@@ -66,9 +66,9 @@ pub fn server(
 }
 
 fn instructions(api: &Api, title: &str) -> String {
-    const MOST: usize = 800;
+    const MAX: usize = 800;
     let description = api.description().unwrap_or_default();
-    let described = loggia::wire::text::truncated(description, MOST);
+    let described = loggia::wire::text::truncated(description, MAX);
     format!("The API {title}. {described}").trim_end().to_owned()
 }
 
@@ -138,7 +138,7 @@ pub(crate) async fn send(
         ToolError::say(format!("The API cannot be reached: {error}. Call again later, or tell the user."))
     };
     let response = sender.send(request.clone()).await.map_err(failed)?;
-    let wait = retry_after(response.headers()).filter(|wait| *wait <= MOST_WAIT);
+    let wait = retry_after(response.headers()).filter(|wait| *wait <= MAX_WAIT);
     match wait.filter(|_| response.status() == StatusCode::TOO_MANY_REQUESTS) {
         Some(wait) => {
             tokio::time::sleep(wait).await;

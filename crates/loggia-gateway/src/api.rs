@@ -26,9 +26,9 @@ use url::Url;
 use crate::request_header::header;
 
 /// The maximum number of bytes of a description.
-const MOST_DESCRIPTION: usize = 32 << 20;
+const MAX_DESCRIPTION: usize = 32 << 20;
 /// The maximum number of bytes of a response.
-const MOST_RESPONSE: usize = 16 << 20;
+const MAX_RESPONSE: usize = 16 << 20;
 /// The time limit of one HTTP request. A call has the time limit of the connector.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(300);
 
@@ -82,16 +82,16 @@ pub(crate) async fn read_description(
             move || {
                 let mut text = Vec::new();
                 let file = std::fs::File::open(path)?;
-                file.take(MOST_DESCRIPTION as u64 + 1).read_to_end(&mut text).map(|_| text)
+                file.take(MAX_DESCRIPTION as u64 + 1).read_to_end(&mut text).map(|_| text)
             }
         });
         let text = read.await.map_err(|error| unreadable(&error))?.map_err(|error| unreadable(&error))?;
-        if text.len() > MOST_DESCRIPTION {
+        if text.len() > MAX_DESCRIPTION {
             return Err(unreadable(&"it is longer than 32 MiB"));
         }
         return Ok((text.into(), None));
     };
-    let policy = FetchPolicy { most_bytes: MOST_DESCRIPTION, ..policy.clone().trusting(&url) };
+    let policy = FetchPolicy { most_bytes: MAX_DESCRIPTION, ..policy.clone().trusting(&url) };
     let client =
         RestrictedHttpClient::new(policy).map_err(|error| Error::Configuration(error.to_string()))?;
     let fetched =
@@ -150,7 +150,7 @@ impl RestrictedSender {
             |error: &dyn std::fmt::Display| Error::Configuration(format!("the API cannot be used: {error}"));
         let url = Url::parse(&server.to_string()).map_err(|error| wrong(&error))?;
         let policy = if is_trusted { policy.trusting(&url) } else { policy };
-        let policy = FetchPolicy { most_bytes: MOST_RESPONSE, timeout: REQUEST_TIMEOUT, ..policy };
+        let policy = FetchPolicy { most_bytes: MAX_RESPONSE, timeout: REQUEST_TIMEOUT, ..policy };
         policy.check(&url).map_err(|error| wrong(&error))?;
         if url.scheme() == "http" && !is_local(&url) {
             return Err(wrong(

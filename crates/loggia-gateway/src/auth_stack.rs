@@ -91,7 +91,7 @@ fn embedded(
     proxies: Vec<IpNetwork>,
     observer: Arc<dyn GatewayObserver>,
 ) -> Result<AuthorizationServer> {
-    let guard = RestrictedHttpClient::new(policy.clone()).map_err(GatewayError::configuration)?;
+    let http = RestrictedHttpClient::new(policy.clone()).map_err(GatewayError::configuration)?;
     let sign_in = match &auth.openid {
         Some(provider) => SignInMethod::OpenId(Arc::new(openid_at(provider, policy)?)),
         None => SignInMethod::Link {
@@ -101,7 +101,7 @@ fn embedded(
     };
     let store = Arc::new(vault.internal(AUTHORIZATION));
     let mut builder =
-        AuthorizationServer::builder(base, store, guard).resource(url, auth.scopes.all()).sign_in(sign_in);
+        AuthorizationServer::builder(base, store, http).resource(url, auth.scopes.all()).sign_in(sign_in);
     builder = builder.rate_limit(Some(RateLimit { proxies, ..RateLimit::default() }));
     for client in &auth.clients {
         let known = OAuthClient::new(&client.client_id, &client.name, &client.redirect_uris);
@@ -121,18 +121,18 @@ fn embedded(
 
 /// Creates the trust in another authorization server.
 fn other_issuer(other: &config_file::Issuer, policy: &FetchPolicy) -> Result<TrustedIssuer> {
-    let guard = trusting(&other.issuer, policy)?;
+    let http = trusting(&other.issuer, policy)?;
     let issuer = match &other.introspection {
         Some(asked) => {
             let endpoint: Url = asked.endpoint.parse().map_err(GatewayError::configuration)?;
-            let guard = RestrictedHttpClient::new(policy.clone().trusting(&endpoint))
+            let http = RestrictedHttpClient::new(policy.clone().trusting(&endpoint))
                 .map_err(GatewayError::configuration)?;
             let secret = filled(&asked.client_secret)?;
-            let introspection = IntrospectionEndpoint::new(endpoint, &asked.client_id, &secret, guard);
+            let introspection = IntrospectionEndpoint::new(endpoint, &asked.client_id, &secret, http);
             TrustedIssuer::introspecting(&other.issuer, introspection)
         }
         None => {
-            let keys = RemoteIssuer::new(&other.issuer, guard).map_err(GatewayError::configuration)?;
+            let keys = RemoteIssuer::new(&other.issuer, http).map_err(GatewayError::configuration)?;
             TrustedIssuer::signing(&other.issuer, Arc::new(keys))
         }
     };
@@ -168,9 +168,9 @@ fn same_subjects(auth: &AuthSection) -> Option<String> {
 }
 
 fn openid_at(provider: &config_file::OpenId, policy: &FetchPolicy) -> Result<OpenIdProvider> {
-    let guard = trusting(&provider.issuer, policy)?;
+    let http = trusting(&provider.issuer, policy)?;
     let secret = provider.client_secret.as_ref().map(filled).transpose()?;
-    let openid = OpenIdProvider::new(&provider.issuer, &provider.client_id, secret, guard)
+    let openid = OpenIdProvider::new(&provider.issuer, &provider.client_id, secret, http)
         .map_err(GatewayError::configuration)?;
     Ok(openid.admit(admit(provider.admitted.clone(), provider.subject)))
 }

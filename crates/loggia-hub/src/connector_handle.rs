@@ -142,9 +142,9 @@ impl ConnectorHandle {
         self.listed().map(|listed| listed.lists.capabilities.clone())
     }
 
-    /// Returns the open connection. If it is being opened, waits for at most `patience`. Otherwise the error explains
+    /// Returns the open connection. If it is being opened, waits for at most `wait`. Otherwise the error explains
     /// the state to the client.
-    pub(crate) async fn link(&self, patience: Duration) -> Result<Arc<Upstream>, String> {
+    pub(crate) async fn link(&self, wait: Duration) -> Result<Arc<Upstream>, String> {
         if let Some(link) = self.link.load_full() {
             return Ok(link);
         }
@@ -153,7 +153,7 @@ impl ConnectorHandle {
             status.state != ConnectorState::Connecting || self.retirement().is_some()
         };
         // `self` owns the sender, so it cannot be closed. A timeout is handled below.
-        let _ = tokio::time::timeout(patience, status.wait_for(is_final)).await;
+        let _ = tokio::time::timeout(wait, status.wait_for(is_final)).await;
         self.link.load_full().ok_or_else(|| match self.retirement() {
             Some(retirement) => retirement.explain_unsent(&self.settings.name),
             None => self.status().explain(now()),

@@ -182,7 +182,7 @@ impl ConnectorManager {
         handle.retire(if is_replaced { Retirement::Changed } else { Retirement::Removed });
         let Some(supervisor) = state.supervisors.remove(&handle.settings.name) else { return };
         while state.draining.try_join_next().is_some() {}
-        let grace = self.set.context.limits.retirement;
+        let grace = self.set.context.limits.removal_timeout;
         let closing = self.closing.subscribe();
         state.draining.spawn(close_when_idle(handle.clone(), supervisor, grace, closing));
     }

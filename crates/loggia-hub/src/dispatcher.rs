@@ -65,7 +65,7 @@ impl Dispatcher {
         request: &Request,
     ) -> Result<bool, Refusal> {
         let _share = self.share(handle, request)?;
-        match handle.link(self.set.context.limits.patience).await {
+        match handle.link(self.set.context.limits.connect_wait).await {
             Ok(_) => Ok(true),
             Err(_) if handle.retirement() == Some(Retirement::Changed) => Ok(false),
             Err(why) => Err(Refusal::Unavailable(why)),
@@ -101,7 +101,7 @@ impl Dispatcher {
             )
             .await;
         }
-        let link = match handle.link(self.set.context.limits.patience).await {
+        let link = match handle.link(self.set.context.limits.connect_wait).await {
             Ok(link) => link,
             Err(why) if handle.retirement() == Some(Retirement::Changed) => {
                 return Err(Refusal::Unsent(Box::new(UnsentRequest { request, exchange, why })));

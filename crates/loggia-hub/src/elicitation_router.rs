@@ -24,7 +24,7 @@ use tokio::sync::{oneshot, watch};
 use crate::question::{Question, QuestionSender};
 
 /// The maximum number of tools that are remembered because they have asked.
-const MOST_KNOWN_ASKERS: usize = 1024;
+const MAX_KNOWN_ASKERS: usize = 1024;
 
 /// The destination of the questions of a call.
 pub(crate) enum InputRoute {
@@ -133,7 +133,7 @@ impl ElicitationRouter {
         let mut known_askers = lock(&self.known_askers);
         let mut can_ask = calls.iter().filter(|call| !matches!(call.route, InputRoute::None));
         if let (Some(only), None) = (can_ask.next(), can_ask.next())
-            && known_askers.len() < MOST_KNOWN_ASKERS
+            && known_askers.len() < MAX_KNOWN_ASKERS
         {
             known_askers.insert(only.tool.clone());
         }

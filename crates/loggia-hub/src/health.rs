@@ -62,7 +62,7 @@ pub(crate) enum HealthAction {
 /// The health of one upstream.
 #[derive(Debug, Clone)]
 pub(crate) struct Health {
-    patience: RetryPolicy,
+    policy: RetryPolicy,
     state: HealthState,
     /// The time of the last change between up and not up.
     since: Instant,
@@ -75,8 +75,8 @@ pub(crate) struct Health {
 impl Health {
     /// Creates the health of an upstream without an attempt so far. An attempt is due immediately. `listed` says
     /// whether its lists are shown already.
-    pub(crate) fn new(patience: RetryPolicy, now: Instant, listed: bool) -> Health {
-        Health { patience, state: HealthState::Connecting, since: now, failures: 0, last_error: None, listed }
+    pub(crate) fn new(policy: RetryPolicy, now: Instant, listed: bool) -> Health {
+        Health { policy, state: HealthState::Connecting, since: now, failures: 0, last_error: None, listed }
     }
 
     /// Returns the state.
@@ -117,7 +117,7 @@ impl Health {
         self.failures = self.failures.saturating_add(1);
         match retry {
             RetryDecision::Soon => self.wait(now, why.into(), spread),
-            RetryDecision::Slowly => self.wait_for(now, self.patience.longest_retry, why.into(), spread),
+            RetryDecision::Slowly => self.wait_for(now, self.policy.longest_retry, why.into(), spread),
             RetryDecision::Never => {
                 self.last_error = Some(why.into());
                 self.state = HealthState::Failed;
@@ -127,7 +127,7 @@ impl Health {
 
     /// Records that the connection ended. `spread` is random, from 0 to 1 (exclusive).
     pub(crate) fn lost(&mut self, now: Instant, why: impl Into<Arc<str>>, spread: f64) {
-        let stable = now.saturating_duration_since(self.since) >= self.patience.stable_after;
+        let stable = now.saturating_duration_since(self.since) >= self.policy.stable_after;
         self.failures = if stable { 1 } else { self.failures.saturating_add(1) };
         self.since = now;
         self.wait(now, why.into(), spread);
@@ -159,12 +159,12 @@ impl Health {
     }
 
     fn forget_at(&self) -> Option<Instant> {
-        (self.listed && self.state != HealthState::Up).then(|| self.since + self.patience.keep_listed)
+        (self.listed && self.state != HealthState::Up).then(|| self.since + self.policy.keep_listed)
     }
 
     fn wait(&mut self, now: Instant, why: Arc<str>, spread: f64) {
-        let doubled = self.patience.first_retry.saturating_mul(1 << (self.failures - 1).min(20));
-        self.wait_for(now, doubled.min(self.patience.longest_retry), why, spread);
+        let doubled = self.policy.first_retry.saturating_mul(1 << (self.failures - 1).min(20));
+        self.wait_for(now, doubled.min(self.policy.longest_retry), why, spread);
     }
 
     fn wait_for(&mut self, now: Instant, delay: Duration, why: Arc<str>, spread: f64) {
@@ -251,9 +251,9 @@ mod tests {
 
     #[test]
     fn lists_are_forgotten_once_and_come_back() {
-        let patience = RetryPolicy { keep_listed: 700 * MS, first_retry: 400 * MS, ..RetryPolicy::default() };
+        let policy = RetryPolicy { keep_listed: 700 * MS, first_retry: 400 * MS, ..RetryPolicy::default() };
         let mut now = Instant::now();
-        let mut health = Health::new(patience, now, false);
+        let mut health = Health::new(policy, now, false);
         health.connected(now);
         health.lost(now, "closed", 1.0);
         let due: Vec<HealthAction> = (0..4)
@@ -308,10 +308,10 @@ mod tests {
 
     #[test]
     fn remembered_lists_are_forgotten_like_others() {
-        let patience =
+        let policy =
             RetryPolicy { keep_listed: 5 * SECOND, longest_retry: 60 * SECOND, ..RetryPolicy::default() };
         let start = Instant::now();
-        let mut health = Health::new(patience, start, true);
+        let mut health = Health::new(policy, start, true);
         health.failed(start, "missing", RetryDecision::Slowly, 1.0);
         assert_eq!(health.poll_timeout(), Some(start + 5 * SECOND));
         assert_eq!(health.handle_timeout(start + 5 * SECOND), Some(HealthAction::Forget));

@@ -34,7 +34,7 @@ pub struct HubLimits {
     /// The time after the start of the hub during which a request for a list waits for connectors without remembered
     /// lists that were not tried yet. A client that starts the hub itself asks immediately, and many clients ask only
     /// once.
-    pub settle: Duration,
+    pub first_list_wait: Duration,
     /// The maximum number of running calls, shared among connectors and among callers
     /// ([`Budget`](loggia::budget::Budget)). Further calls are refused.
     pub requests: usize,
@@ -42,9 +42,9 @@ pub struct HubLimits {
     /// callers. A result for which there is no room is dropped.
     pub result_bytes: usize,
     /// The time that a request waits for an upstream that is being connected to.
-    pub patience: Duration,
+    pub connect_wait: Duration,
     /// The time that running requests of a removed or changed connector may continue.
-    pub retirement: Duration,
+    pub removal_timeout: Duration,
     /// The pauses between attempts to reach an upstream.
     pub retry: RetryPolicy,
     /// The maximum number of entries of one list of one upstream. Further entries are left out, with a warning.
@@ -56,18 +56,18 @@ pub struct HubLimits {
     /// The time that clients may cache a merged list.
     pub list_ttl: Duration,
     /// The maximum number of calls of one upstream that wait for the answer of a modern client.
-    pub parked: usize,
+    pub suspended_calls: usize,
     /// The time that such a call waits.
-    pub parked_for: Duration,
+    pub suspended_call_timeout: Duration,
     /// The maximum number of resources of one upstream with subscriptions.
     pub subscriptions: usize,
     /// The maximum number of bytes of one upstream's instructions that clients get.
     pub instructions: usize,
     /// The maximum number of users with a connection of their own to one connector. Above it, the connection that was
     /// idle for the longest time is closed.
-    pub own_links: usize,
+    pub user_connections: usize,
     /// The time after which an unused connection of a user is closed.
-    pub own_idle: Duration,
+    pub user_connection_idle: Duration,
     /// The time that a call waits for a user who agreed to sign in.
     pub sign_in_wait: Duration,
     /// The bounds of the results that were too long for their clients, and are kept to be read in parts.
@@ -87,23 +87,23 @@ impl Default for HubLimits {
             probe_timeout: Duration::from_secs(10),
             timeout: Duration::from_secs(10 * 60),
             max_timeout: Duration::from_secs(60 * 60),
-            settle: Duration::from_secs(10),
+            first_list_wait: Duration::from_secs(10),
             requests: 4096,
             result_bytes: 256 << 20,
-            patience: Duration::from_secs(10),
-            retirement: Duration::from_secs(30),
+            connect_wait: Duration::from_secs(10),
+            removal_timeout: Duration::from_secs(30),
             retry: RetryPolicy::default(),
             list_entries: 10_000,
             page: 1000,
             refresh_after: Duration::from_secs(60),
             list_ttl: Duration::from_secs(5),
-            parked: 256,
-            parked_for: Duration::from_secs(10 * 60),
+            suspended_calls: 256,
+            suspended_call_timeout: Duration::from_secs(10 * 60),
             subscriptions: 1024,
             instructions: 4096,
-            own_links: 1024,
+            user_connections: 1024,
             // This must be longer than a suspended call waits.
-            own_idle: Duration::from_secs(15 * 60),
+            user_connection_idle: Duration::from_secs(15 * 60),
             // Many clients wait for one minute.
             sign_in_wait: Duration::from_secs(45),
             stored_results: ResultStoreLimits::default(),

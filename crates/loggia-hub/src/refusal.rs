@@ -5,7 +5,7 @@ use loggia::service::Request;
 use loggia::wire::{ErrorCode, RpcError};
 
 /// The maximum number of times that a request is routed again because its connector was changed before it was sent.
-pub(crate) const MOST_ROUTINGS: usize = 3;
+pub(crate) const MAX_ROUTINGS: usize = 3;
 
 /// The reason why a relayed request has no result.
 pub(crate) enum Refusal {

@@ -53,7 +53,11 @@ impl Relay {
                 max_timeout: Some(limits.max_timeout.max(timeout)),
                 ..RequestOptions::default()
             },
-            suspended: SuspendedCalls::new(context.replica, limits.parked, limits.parked_for),
+            suspended: SuspendedCalls::new(
+                context.replica,
+                limits.suspended_calls,
+                limits.suspended_call_timeout,
+            ),
             router: ElicitationRouter::new(settings.shared_channel),
             log_level: Arc::default(),
         }

@@ -11,7 +11,7 @@ use loggia::wire::{ErrorCode, JsonText, RawJson, RawObject, RpcError};
 use crate::composition::Composition;
 use crate::connector_handle::ConnectorHandle;
 use crate::dispatcher::Dispatcher;
-use crate::refusal::{MOST_ROUTINGS, Refusal};
+use crate::refusal::{MAX_ROUTINGS, Refusal};
 use crate::request_params::{invalid_params, required_text};
 use crate::result_limit::is_result;
 use crate::routing_table::UriRoute;
@@ -53,7 +53,7 @@ impl ResourceRouter {
         loop {
             routings += 1;
             match self.read_once(&uri, routings == 1, request, exchange).await {
-                Err(Refusal::Unsent(unsent)) if routings < MOST_ROUTINGS => {
+                Err(Refusal::Unsent(unsent)) if routings < MAX_ROUTINGS => {
                     (request, exchange) = (unsent.request, unsent.exchange);
                 }
                 outcome => return outcome.map_err(RpcError::from),

@@ -13,7 +13,7 @@ use crate::composition::ComponentTarget;
 use crate::dispatcher::Dispatcher;
 use crate::list_snapshot::ListSnapshot;
 use crate::providers::UnlistedComponent;
-use crate::refusal::{MOST_ROUTINGS, Refusal};
+use crate::refusal::{MAX_ROUTINGS, Refusal};
 use crate::request_params::{invalid_params, required_text};
 use crate::resource_router::ResourceRouter;
 use crate::routing_table::RoutingTable;
@@ -116,7 +116,7 @@ impl Router {
         loop {
             routings += 1;
             match self.route_component(kind, &name, request, exchange).await {
-                Err(Refusal::Unsent(unsent)) if routings < MOST_ROUTINGS => {
+                Err(Refusal::Unsent(unsent)) if routings < MAX_ROUTINGS => {
                     (request, exchange) = (unsent.request, unsent.exchange);
                 }
                 outcome => return outcome,
@@ -160,7 +160,7 @@ impl Router {
         name: &str,
         request: &Request,
     ) -> Result<ComponentRoute, Refusal> {
-        for _ in 0..MOST_ROUTINGS {
+        for _ in 0..MAX_ROUTINGS {
             match self.unlisted(kind, name) {
                 Some((target, true)) => return Ok(ComponentRoute::SignIn(target)),
                 Some((target, false)) if target.handle.own.is_some() => {

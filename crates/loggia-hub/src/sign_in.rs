@@ -137,7 +137,7 @@ impl<'a> SignInFlow<'a> {
     }
 
     fn sign_ins(&self) -> Result<watch::Receiver<()>, UserConnectionError> {
-        self.own.sign_ins(&self.user, self.limits.own_links)
+        self.own.sign_ins(&self.user, self.limits.user_connections)
     }
 
     /// Returns the connection of the user. If there is none, asks the user to sign in, and waits if the user accepts.

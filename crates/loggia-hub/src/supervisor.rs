@@ -83,7 +83,7 @@ pub(crate) async fn run_own(set: Arc<UpstreamSet>, handle: Arc<ConnectorHandle>)
     let Some(own) = &handle.own else { return };
     handle.set_state(ConnectorState::Up, now(), None);
     set.publish();
-    let idle = set.context.limits.own_idle;
+    let idle = set.context.limits.user_connection_idle;
     loop {
         tokio::time::sleep(idle / 4).await;
         own.sweep(idle).await;

@@ -11,7 +11,7 @@ use crate::notification_router::NotificationRouter;
 use crate::question::{Question, QuestionSender};
 
 /// The maximum number of questions of one call that wait at the same time.
-const MOST_QUESTIONS: usize = 64;
+const MAX_QUESTIONS: usize = 64;
 
 /// A call that runs at the upstream and may wait for answers of its client.
 pub(crate) struct SuspendableCall<T> {
@@ -35,7 +35,7 @@ pub(crate) enum CallProgress<T> {
 impl<T> SuspendableCall<T> {
     /// Returns both ends of the channel for the questions of a call.
     pub(crate) fn channel() -> (QuestionSender, mpsc::Receiver<Question>) {
-        mpsc::channel(MOST_QUESTIONS)
+        mpsc::channel(MAX_QUESTIONS)
     }
 
     /// Creates a call that runs as `call` and sends its questions to `questions`.

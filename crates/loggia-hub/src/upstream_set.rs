@@ -43,7 +43,7 @@ impl UpstreamSet {
             replacing: Mutex::new(()),
             changes: Changes::new(),
             status: watch::Sender::new(Arc::default()),
-            settles_at: Instant::now() + context.limits.settle,
+            settles_at: Instant::now() + context.limits.first_list_wait,
             settled: AtomicBool::new(false),
             context: Arc::new(context),
         }

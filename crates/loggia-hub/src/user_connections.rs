@@ -58,7 +58,7 @@ struct UserConnection {
     /// The time of the last use, in milliseconds since `UserConnections::begun`.
     used: AtomicU64,
     /// The time of the last timeout of a list, in milliseconds since `UserConnections::begun`; 0 for none.
-    in_vain: AtomicU64,
+    timed_out_at: AtomicU64,
     /// Notified when the user signs in.
     signed_in: watch::Sender<()>,
 }
@@ -121,7 +121,7 @@ impl UserConnections {
 
     /// Returns the connection of a user, and opens it if there is none.
     pub(crate) async fn link(&self, person: &str) -> Result<UserConnectionGuard, UserConnectionError> {
-        let connection = self.connection(person, self.context.limits.own_links)?;
+        let connection = self.connection(person, self.context.limits.user_connections)?;
         let counted = UsageGuard::new(&connection, self.begun);
         if let Some(link) = connection.link.load_full() {
             return Ok(UserConnectionGuard { link, counted });
@@ -131,7 +131,7 @@ impl UserConnections {
             return Ok(UserConnectionGuard { link, counted });
         }
         let link = self.open_current(person, &connection).await?;
-        connection.in_vain.store(0, Ordering::Relaxed);
+        connection.timed_out_at.store(0, Ordering::Relaxed);
         self.keep(person, &connection);
         // This is checked after the connection was stored: from now on `close` finds the connection.
         if let Some(retirement) = self.closed.get() {
@@ -197,9 +197,9 @@ impl UserConnections {
     /// time. If the upstream did not answer, later requests do not wait, so that they do not delay the lists of other
     /// connectors.
     pub(crate) async fn listed(&self, person: &str) -> Option<Arc<ListSnapshot>> {
-        let connection = self.connection(person, self.context.limits.own_links).ok()?;
-        let in_vain = connection.in_vain.load(Ordering::Relaxed);
-        if in_vain > 0 && since(self.begun).saturating_sub(in_vain) < millis(RETRY) {
+        let connection = self.connection(person, self.context.limits.user_connections).ok()?;
+        let timed_out_at = connection.timed_out_at.load(Ordering::Relaxed);
+        if timed_out_at > 0 && since(self.begun).saturating_sub(timed_out_at) < millis(RETRY) {
             return None;
         }
         let look = async {
@@ -209,10 +209,10 @@ impl UserConnections {
                 Err(UserConnectionError::Unavailable(_)) => Err(()),
             }
         };
-        match tokio::time::timeout(self.context.limits.patience, look).await {
+        match tokio::time::timeout(self.context.limits.connect_wait, look).await {
             Ok(Ok(listed)) => listed,
             Ok(Err(())) | Err(_) => {
-                connection.in_vain.store(since(self.begun).max(1), Ordering::Relaxed);
+                connection.timed_out_at.store(since(self.begun).max(1), Ordering::Relaxed);
                 None
             }
         }
@@ -331,7 +331,7 @@ impl UserConnections {
             sign_ins: AtomicU64::new(0),
             running: AtomicUsize::new(0),
             used: AtomicU64::new(since(self.begun)),
-            in_vain: AtomicU64::new(0),
+            timed_out_at: AtomicU64::new(0),
             signed_in: watch::Sender::new(()),
         });
         connections.insert(person.to_owned(), connection.clone());

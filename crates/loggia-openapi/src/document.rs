@@ -12,7 +12,7 @@ use crate::error::DescriptionError;
 use crate::yaml;
 
 /// Most references that lead from one to the next.
-const MOST_HOPS: usize = 32;
+const MAX_HOPS: usize = 32;
 
 /// A version of the description format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,7 +111,7 @@ impl Document {
     /// Follows `$ref` until there is none.
     pub(crate) fn follow(&self, value: &RawJson) -> Result<RawJson, String> {
         let mut value = value.clone();
-        for _ in 0..MOST_HOPS {
+        for _ in 0..MAX_HOPS {
             match reference_of(&value) {
                 Some(reference) => value = self.resolve(&reference)?,
                 None => return Ok(value),

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 /// Longest name, in characters: room for the prefix of a connector is left.
-const MOST: usize = 52;
+const MAX: usize = 52;
 
 /// Returns `text` in snake case: `getUserByID` becomes `get_user_by_id`, `repos/list-for-org` `repos_list_for_org`.
 pub(crate) fn snake_case(text: &str) -> String {
@@ -48,8 +48,8 @@ pub(crate) fn from_path(method: &str, path: &str) -> String {
 pub(crate) fn unique(wanted: &[(String, String)]) -> Vec<String> {
     let shortened = |name: &String, key: &String| match name.len() {
         0 => format!("operation_{:08x}", hash(key)),
-        1..=MOST => name.clone(),
-        _ => format!("{}_{:08x}", name[..MOST - 9].trim_end_matches('_'), hash(name)),
+        1..=MAX => name.clone(),
+        _ => format!("{}_{:08x}", name[..MAX - 9].trim_end_matches('_'), hash(name)),
     };
     let names: Vec<String> = wanted.iter().map(|(name, key)| shortened(name, key)).collect();
     let mut counts: HashMap<&str, usize> = HashMap::new();
@@ -57,7 +57,7 @@ pub(crate) fn unique(wanted: &[(String, String)]) -> Vec<String> {
         *counts.entry(name).or_default() += 1;
     }
     let with_hash = |name: &str, key: &str| {
-        let end = name.len().min(MOST - 9);
+        let end = name.len().min(MAX - 9);
         format!("{}_{:08x}", &name[..end], hash(key))
     };
     let chosen = names.iter().zip(wanted).map(|(name, (_, key))| match counts[name.as_str()] {
@@ -111,7 +111,7 @@ mod tests {
         assert_eq!(names, reversed);
         assert_eq!(names[1], "b");
         assert!(
-            names[0] != names[2] && names.iter().all(|name| (1..=MOST).contains(&name.len())),
+            names[0] != names[2] && names.iter().all(|name| (1..=MAX).contains(&name.len())),
             "{names:?}"
         );
     }

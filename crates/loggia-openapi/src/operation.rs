@@ -14,7 +14,7 @@ use crate::schema::tool_schema;
 use crate::security::SecurityRequirement;
 
 /// Longest description of a tool, in bytes.
-pub(crate) const MOST_DESCRIPTION: usize = 1500;
+pub(crate) const MAX_DESCRIPTION: usize = 1500;
 
 /// One operation of an API.
 #[derive(Debug, Clone)]
@@ -141,7 +141,7 @@ impl Operation {
             true => format!("{} {}", self.method, self.path),
             false => texts.join("\n\n"),
         };
-        loggia_wire::text::truncated(&text, MOST_DESCRIPTION).to_owned()
+        loggia_wire::text::truncated(&text, MAX_DESCRIPTION).to_owned()
     }
 }
 

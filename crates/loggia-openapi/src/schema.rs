@@ -3,7 +3,7 @@
 //! OpenAPI 3.0 and Swagger 2.0 use a dialect of their own (`nullable`, `exclusiveMinimum: true`, `type: file`), and
 //! descriptions refer to shared schemas, some of which contain themselves.
 //!
-//! Invariant: a written schema has no `$ref`, and at most [`MOST_BYTES`] bytes for one tool.
+//! Invariant: a written schema has no `$ref`, and at most [`MAX_BYTES`] bytes for one tool.
 
 use std::collections::HashSet;
 
@@ -13,13 +13,13 @@ use crate::document::{Document, boolean, items, member, members, reference_of, s
 use crate::json_text::{ObjectText, array, json};
 
 /// Most bytes of the schema of one tool. Deeper levels are left out until it fits.
-pub(crate) const MOST_BYTES: usize = 24 * 1024;
+pub(crate) const MAX_BYTES: usize = 24 * 1024;
 /// Levels of nested schemas that are tried, one after the other.
 const LEVELS: [usize; 6] = [12, 6, 4, 3, 2, 1];
 /// Longest description of one property, in bytes: in full, and where levels are left out.
-pub(crate) const MOST_DESCRIPTION: [usize; 2] = [600, 160];
+pub(crate) const MAX_DESCRIPTION: [usize; 2] = [600, 160];
 /// Longest list of values, in bytes. A longer one (all time zones) is described.
-pub(crate) const MOST_ENUM: usize = 2048;
+pub(crate) const MAX_ENUM: usize = 2048;
 
 /// Keywords that are copied.
 const COPIED: [&str; 21] = [
@@ -69,9 +69,9 @@ pub(crate) struct ObjectSchema {
 pub(crate) fn tool_schema(document: &Document, properties: &[Property]) -> RawJson {
     let mut written = Vec::new();
     for level in LEVELS {
-        let mut writer = SchemaWriter { document, level, open: Vec::new(), room: MOST_BYTES };
+        let mut writer = SchemaWriter { document, level, open: Vec::new(), room: MAX_BYTES };
         written = writer.tool(properties);
-        if writer.room > 0 && written.len() <= MOST_BYTES {
+        if writer.room > 0 && written.len() <= MAX_BYTES {
             break;
         }
     }
@@ -86,7 +86,7 @@ pub(crate) fn object_schema(document: &Document, schema: &RawJson) -> Option<Obj
 }
 
 fn collect(document: &Document, schema: &RawJson, object: &mut ObjectSchema, depth: usize) -> Option<()> {
-    const MOST_DEPTH: usize = 16;
+    const MAX_DEPTH: usize = 16;
     let schema = document.follow(schema).ok()?;
     let is_object = match member(&schema, "type") {
         Some(kind) => kind.as_text().is_str("object"),
@@ -98,7 +98,7 @@ fn collect(document: &Document, schema: &RawJson, object: &mut ObjectSchema, dep
     // Members of any name cannot be arguments of their own.
     let is_open = member(&schema, "additionalProperties")
         .is_some_and(|more| more.is_object() || more.as_text().as_bool() == Some(true));
-    if !is_object || has_alternatives || is_open || depth > MOST_DEPTH {
+    if !is_object || has_alternatives || is_open || depth > MAX_DEPTH {
         return None;
     }
     for branch in member(&schema, "allOf").iter().flat_map(items) {
@@ -201,7 +201,7 @@ impl SchemaWriter<'_> {
             return self.object(&object, depth, description, is_null_allowed);
         }
         let mut out = ObjectText::new();
-        match (keywords.get("enum").filter(|values| values.as_bytes().len() > MOST_ENUM), description) {
+        match (keywords.get("enum").filter(|values| values.as_bytes().len() > MAX_ENUM), description) {
             (Some(values), description) => {
                 out.member("description", &json(self.shortened(&choices(values, description))))
             }
@@ -229,7 +229,7 @@ impl SchemaWriter<'_> {
         let is_null_allowed = keywords.boolean("nullable");
         match name {
             "type" => kind(out, value, is_null_allowed),
-            "enum" if value.as_bytes().len() > MOST_ENUM => {}
+            "enum" if value.as_bytes().len() > MAX_ENUM => {}
             "enum" if is_null_allowed => out.member("enum", &with_null(value)),
             "exclusiveMinimum" | "exclusiveMaximum" if value.as_text().as_bool().is_some() => {}
             "minimum" if keywords.boolean("exclusiveMinimum") => {
@@ -255,7 +255,7 @@ impl SchemaWriter<'_> {
     }
 
     fn shortened<'t>(&self, description: &'t str) -> &'t str {
-        let most = if self.level > 3 { MOST_DESCRIPTION[0] } else { MOST_DESCRIPTION[1] };
+        let most = if self.level > 3 { MAX_DESCRIPTION[0] } else { MAX_DESCRIPTION[1] };
         loggia_wire::text::truncated(description, most)
     }
 

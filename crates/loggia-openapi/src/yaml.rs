@@ -8,7 +8,7 @@ use std::fmt;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 /// Most values of a document. A description of 13 MB has about 400,000.
-const MOST_NODES: usize = 4_000_000;
+const MAX_NODES: usize = 4_000_000;
 
 /// Translates a YAML document to JSON text.
 pub(crate) fn to_json(text: &str) -> Result<Vec<u8>, String> {
@@ -16,7 +16,7 @@ pub(crate) fn to_json(text: &str) -> Result<Vec<u8>, String> {
         // YAML 1.2, as the specification wants: `yes` is a text.
         strict_booleans: true,
         with_snippet: false,
-        budget: serde_saphyr::budget! { max_events: MOST_NODES * 4, max_nodes: MOST_NODES, max_depth: 256 },
+        budget: serde_saphyr::budget! { max_events: MAX_NODES * 4, max_nodes: MAX_NODES, max_depth: 256 },
     };
     let json = serde_saphyr::from_str_with_options::<JsonBytes>(text, options);
     json.map(|json| json.0).map_err(|error| error.to_string())

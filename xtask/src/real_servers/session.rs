@@ -42,7 +42,7 @@ pub(super) enum OpenError {
 const METHOD_NOT_FOUND: &str = "-32601";
 /// The error of a server that failed.
 const INTERNAL_ERROR: &str = "-32603";
-const MOST_PAGES: usize = 100;
+const MAX_PAGES: usize = 100;
 
 impl<T: Transport> RawSession<T> {
     /// Opens a session. A server that answers with another revision, or with an error that is not its own failure,
@@ -106,7 +106,7 @@ impl<T: Transport> RawSession<T> {
     pub(super) fn list(&mut self, method: &str, member: &str) -> Result<Vec<String>, String> {
         let mut entries = Vec::new();
         let mut params = json!({});
-        for _ in 0..MOST_PAGES {
+        for _ in 0..MAX_PAGES {
             let result = match self.request(method, params)? {
                 Reply::Result(result) => result,
                 Reply::Error(error) if raw_member(&error, "code") == Some(METHOD_NOT_FOUND) => break,

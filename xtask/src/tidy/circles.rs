@@ -78,7 +78,7 @@ impl ModuleGraph {
         let mut edges: BTreeMap<ModulePath, BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
         for (from, module) in &self.0 {
             for path in &module.paths {
-                let to = self.resolve(from, path, MOST_REEXPORTS);
+                let to = self.resolve(from, path, MAX_REEXPORTS);
                 let same = from.iter().zip(&to).take_while(|(from, to)| from == to).count();
                 if let (Some(one), Some(other)) = (from.get(same), to.get(same)) {
                     let siblings = edges.entry(from[..same].to_vec()).or_default();
@@ -132,7 +132,7 @@ impl ModuleGraph {
 }
 
 /// The maximum length of a chain of re-exports.
-const MOST_REEXPORTS: usize = 8;
+const MAX_REEXPORTS: usize = 8;
 
 /// Returns the groups of names that reach each other, each with the edges in the group.
 fn mutual(edges: &BTreeMap<String, BTreeSet<String>>) -> Vec<BTreeMap<String, BTreeSet<String>>> {

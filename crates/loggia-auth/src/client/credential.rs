@@ -58,7 +58,7 @@ pub struct Credential {
 }
 
 /// The longest time before its expiry that a token is renewed, in seconds.
-const MOST_AHEAD: u64 = 120;
+const MAX_AHEAD: u64 = 120;
 
 impl Credential {
     /// Returns whether the token has expired.
@@ -71,7 +71,7 @@ impl Credential {
     pub fn expires_soon(&self, now: SystemTime) -> bool {
         let Some(end) = self.expires_at else { return false };
         let life = end.saturating_sub(self.obtained_at);
-        end.saturating_sub((life / 10).min(MOST_AHEAD)) <= clock::seconds(now)
+        end.saturating_sub((life / 10).min(MAX_AHEAD)) <= clock::seconds(now)
     }
 
     /// Returns the time until the token expires, if the server reports it.

@@ -12,7 +12,7 @@ use crate::error::AuthError;
 use crate::scope::Scopes;
 
 /// The maximum number of step-up requests for the same scopes.
-const MOST_STEP_UPS: u32 = 2;
+const MAX_STEP_UPS: u32 = 2;
 /// The time after which step-up requests no longer count.
 const STEP_UP_MEMORY: Duration = Duration::from_secs(600);
 /// The time after a failed renewal until the next one, while the old token is still valid.
@@ -42,7 +42,7 @@ impl RenewalHistory {
         let (count, at) = self.step_ups.entry(scopes.clone()).or_insert((0, Instant::now()));
         *count += 1;
         *at = Instant::now();
-        *count <= MOST_STEP_UPS
+        *count <= MAX_STEP_UPS
     }
 
     /// Returns the failure that a task shares: one after `waiting_since`, or less than [`FAILURE_MEMORY`] ago.

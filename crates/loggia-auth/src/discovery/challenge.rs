@@ -9,7 +9,7 @@ use http::header::WWW_AUTHENTICATE;
 use crate::scope::Scopes;
 
 /// The longest header that is read.
-const MOST_BYTES: usize = 16 << 10;
+const MAX_BYTES: usize = 16 << 10;
 
 /// The parameters of a `WWW-Authenticate` challenge (RFC 6750, section 3).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,7 +30,7 @@ impl BearerChallenge {
     /// Reads the challenges of a response. Merges those for bearer and DPoP tokens.
     pub fn read(headers: &HeaderMap) -> BearerChallenge {
         let mut merged = BearerChallenge::default();
-        for value in headers.get_all(WWW_AUTHENTICATE).iter().filter(|value| value.len() <= MOST_BYTES) {
+        for value in headers.get_all(WWW_AUTHENTICATE).iter().filter(|value| value.len() <= MAX_BYTES) {
             let text = String::from_utf8_lossy(value.as_bytes());
             for challenge in challenges(&text) {
                 merged.merge(challenge);

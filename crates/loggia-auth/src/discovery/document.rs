@@ -8,14 +8,14 @@ use crate::error::AuthError;
 use crate::restricted_http::{FetchRequest, RestrictedHttpClient};
 
 /// The longest metadata document that is read.
-const MOST_BYTES: usize = 128 << 10;
+const MAX_BYTES: usize = 128 << 10;
 
 /// Fetches a document. Returns `None` if the URL has none.
 pub(super) async fn document<T: DeserializeOwned>(
     http: &RestrictedHttpClient,
     url: &Url,
 ) -> Result<Option<T>, AuthError> {
-    let reply = http.send(FetchRequest::get(url.clone()).most_bytes(MOST_BYTES)).await?;
+    let reply = http.send(FetchRequest::get(url.clone()).most_bytes(MAX_BYTES)).await?;
     // A server that is too busy may still have the document.
     let busy = matches!(reply.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT);
     let absent = reply.status.is_client_error() && !busy;

@@ -21,7 +21,7 @@ pub use resource::{ResourceMetadata, covers};
 pub use server::{AuthorizationServerFeatures, AuthorizationServerMetadata, MetadataOrigin};
 
 /// The maximum number of authorization servers of one resource that are tried.
-const MOST_SERVERS: usize = 4;
+const MAX_SERVERS: usize = 4;
 
 /// The metadata of a protected server and of its authorization server.
 #[derive(Debug, Clone)]
@@ -89,7 +89,7 @@ pub(crate) async fn discover_or(
         wanted.is_some_and(|wanted| wanted == *issuer || server::differ_by_slash(wanted, issuer))
     });
     let mut failures = Vec::new();
-    for issuer in preferred.into_iter().chain(others).take(MOST_SERVERS) {
+    for issuer in preferred.into_iter().chain(others).take(MAX_SERVERS) {
         match server::find(http, issuer, wanted).await {
             Ok(server) => return Ok(DiscoveryResult { resource: Some(resource), server }),
             Err(error) => failures.push(error.to_string()),

@@ -10,7 +10,7 @@ use super::encoding::{decode, encode, sha256};
 use super::error::JoseError;
 
 /// The maximum number of keys of a set that are read.
-const MOST_KEYS: usize = 64;
+const MAX_KEYS: usize = 64;
 
 /// A public key for signatures.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -228,7 +228,7 @@ impl JwkSet {
         }
         let set: RawJwkSet<'_> =
             serde_json::from_slice(text).map_err(|_| JoseError::Malformed("it is not a set of keys"))?;
-        let keys = set.keys.iter().take(MOST_KEYS);
+        let keys = set.keys.iter().take(MAX_KEYS);
         Ok(JwkSet { keys: keys.filter_map(|raw| serde_json::from_str(raw.get()).ok()).collect() })
     }
 

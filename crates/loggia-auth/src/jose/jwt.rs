@@ -15,7 +15,7 @@ use super::jwk::{Jwk, JwkSet};
 use crate::clock;
 
 /// The longest token that is read.
-pub const MOST_BYTES: usize = 16 << 10;
+pub const MAX_BYTES: usize = 16 << 10;
 
 /// The protected header.
 #[derive(Debug, Clone, Deserialize)]
@@ -55,7 +55,7 @@ pub struct VerifiedJwt {
 impl<'a> Jwt<'a> {
     /// Parses a token.
     pub fn parse(token: &'a str) -> Result<Jwt<'a>, JoseError> {
-        if token.len() > MOST_BYTES {
+        if token.len() > MAX_BYTES {
             return Err(JoseError::Malformed("it is too long"));
         }
         let parts: Vec<&str> = token.split('.').collect();

@@ -18,6 +18,6 @@ pub use algorithm::Algorithm;
 pub use encoding::{decode, encode, random, sha256};
 pub use error::JoseError;
 pub use jwk::{Jwk, JwkSet};
-pub use jwt::{Audience, ClaimRules, Claims, JoseHeader, Jwt, MOST_BYTES, NumericDate, VerifiedJwt};
+pub use jwt::{Audience, ClaimRules, Claims, JoseHeader, Jwt, MAX_BYTES, NumericDate, VerifiedJwt};
 pub use remote::{KeySource, KeysFuture, RemoteKeys};
 pub use signing::SigningKey;

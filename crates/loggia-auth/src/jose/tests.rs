@@ -122,7 +122,7 @@ fn forged_tokens_are_refused() {
             ),
         ),
         ("padded base64", format!("{good}=")),
-        ("too long", "a".repeat(MOST_BYTES + 1)),
+        ("too long", "a".repeat(MAX_BYTES + 1)),
     ];
     for (what, token) in table {
         let outcome = Jwt::parse(&token).and_then(|jwt| jwt.verify_with(&keys, Algorithm::ALL));
@@ -222,8 +222,8 @@ async fn keys_are_fetched_again_but_not_too_often() {
     .await;
     let now = Arc::new(Mutex::new(at(0)));
     let clock = now.clone();
-    let guard = RestrictedHttpClient::new(FetchPolicy::development()).unwrap();
-    let remote = RemoteKeys::new(server.url("/jwks"), guard).clock(Arc::new(move || *clock.lock().unwrap()));
+    let http = RestrictedHttpClient::new(FetchPolicy::development()).unwrap();
+    let remote = RemoteKeys::new(server.url("/jwks"), http).clock(Arc::new(move || *clock.lock().unwrap()));
     let ask = async |seconds: u64, kid: &str| {
         *now.lock().unwrap() = at(seconds);
         let found = remote.keys(Some(kid), Algorithm::Es256).await;
@@ -247,8 +247,8 @@ async fn keys_are_fetched_again_but_not_too_often() {
 #[tokio::test]
 async fn keys_that_cannot_be_had_are_not_the_tokens_fault() {
     let server = serve(|_| answer(500, "")).await;
-    let guard = RestrictedHttpClient::new(FetchPolicy::development()).unwrap();
-    let remote = RemoteKeys::new(server.url("/jwks"), guard);
+    let http = RestrictedHttpClient::new(FetchPolicy::development()).unwrap();
+    let remote = RemoteKeys::new(server.url("/jwks"), http);
     for n in 0..3 {
         let error = remote.keys(Some("a"), Algorithm::Es256).await.unwrap_err();
         assert!(error.is_unavailable(), "{n}: {error}");

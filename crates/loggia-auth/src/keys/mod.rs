@@ -22,7 +22,7 @@ const PREFIX: &str = "lgk_";
 /// The beginning of the names of the records.
 const RECORD: &str = "api-key/";
 /// The maximum number of keys.
-const MOST_KEYS: usize = 10_000;
+const MAX_KEYS: usize = 10_000;
 /// The time that cached keys are used. After it, a key that another replica revoked is refused.
 const FRESH: Duration = Duration::from_secs(10);
 /// The least time between two reads of the store for unknown keys.
@@ -124,8 +124,8 @@ impl ApiKeys {
             expires: new.expires.map(clock::seconds),
             revoked: None,
         };
-        if self.store.keys(RECORD).await?.len() >= MOST_KEYS {
-            return Err(AuthError::Store(format!("there are {MOST_KEYS} API keys; revoke and forget some")));
+        if self.store.keys(RECORD).await?.len() >= MAX_KEYS {
+            return Err(AuthError::Store(format!("there are {MAX_KEYS} API keys; revoke and forget some")));
         }
         self.store.save(&record(&key.id), written(&key)?, None, None).await?;
         self.load(now).await?;

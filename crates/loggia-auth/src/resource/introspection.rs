@@ -28,7 +28,7 @@ const MAX_REQUESTS: usize = 64;
 pub struct IntrospectionEndpoint {
     endpoint: Url,
     credentials: IntrospectionCredentials,
-    guard: RestrictedHttpClient,
+    http: RestrictedHttpClient,
     max_age: Duration,
     cache: Mutex<HashMap<String, CachedResult>>,
     permits: Semaphore,
@@ -59,7 +59,7 @@ impl IntrospectionEndpoint {
         endpoint: Url,
         client_id: &str,
         client_secret: &Secret,
-        guard: RestrictedHttpClient,
+        http: RestrictedHttpClient,
     ) -> IntrospectionEndpoint {
         // RFC 6749, section 2.3.1: both are form-encoded before they are joined.
         let form = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
@@ -67,24 +67,24 @@ impl IntrospectionEndpoint {
         IntrospectionEndpoint::with(
             endpoint,
             IntrospectionCredentials::Basic(Secret::new(STANDARD.encode(pair))),
-            guard,
+            http,
         )
     }
 
     /// Creates an endpoint at which this server authenticates with a bearer token.
-    pub fn with_token(endpoint: Url, token: Secret, guard: RestrictedHttpClient) -> IntrospectionEndpoint {
-        IntrospectionEndpoint::with(endpoint, IntrospectionCredentials::Bearer(token), guard)
+    pub fn with_token(endpoint: Url, token: Secret, http: RestrictedHttpClient) -> IntrospectionEndpoint {
+        IntrospectionEndpoint::with(endpoint, IntrospectionCredentials::Bearer(token), http)
     }
 
     fn with(
         endpoint: Url,
         credentials: IntrospectionCredentials,
-        guard: RestrictedHttpClient,
+        http: RestrictedHttpClient,
     ) -> IntrospectionEndpoint {
         IntrospectionEndpoint {
             endpoint,
             credentials,
-            guard,
+            http,
             max_age: Duration::from_secs(20),
             cache: Mutex::default(),
             permits: Semaphore::new(MAX_REQUESTS),
@@ -153,7 +153,7 @@ impl IntrospectionEndpoint {
             IntrospectionCredentials::Bearer(token) => form.authorization("Bearer", token),
         };
         let form = form.map_err(|error| unavailable(error.to_string()))?;
-        let reply = self.guard.send(form).await.map_err(|error| unavailable(error.to_string()))?;
+        let reply = self.http.send(form).await.map_err(|error| unavailable(error.to_string()))?;
         match reply.status.is_success() {
             true => Ok(reply.body),
             // The error is about this server, not about the token.

@@ -18,8 +18,8 @@
 //! use loggia_auth::jose::RemoteKeys;
 //! use loggia_auth::resource::{ResourceServer, ScopePolicy, TrustedIssuer};
 //!
-//! let guard = RestrictedHttpClient::new(FetchPolicy::default())?;
-//! let keys = RemoteKeys::new("https://id.example.com/jwks".parse()?, guard);
+//! let http_client = RestrictedHttpClient::new(FetchPolicy::default())?;
+//! let keys = RemoteKeys::new("https://id.example.com/jwks".parse()?, http_client);
 //! let resource = ResourceServer::new("https://mcp.example.com/mcp".parse()?)?
 //!     .issuer(TrustedIssuer::signing("https://id.example.com", Arc::new(keys)))
 //!     .scopes(ScopePolicy::new().always("mcp").tool("delete_*", "mcp:write"));

@@ -180,8 +180,8 @@ mod tests {
     #[tokio::test]
     async fn clients_learn_of_errors_only_at_an_address_that_is_certain() {
         let entered = vec![OAuthClient::new("cli", "The command line", ["http://127.0.0.1/cb"])];
-        let guard = RestrictedHttpClient::new(FetchPolicy::development()).unwrap();
-        let clients = Arc::new(ClientRegistry::new(entered, TestClock::new().records(), guard));
+        let http = RestrictedHttpClient::new(FetchPolicy::development()).unwrap();
+        let clients = Arc::new(ClientRegistry::new(entered, TestClock::new().records(), http));
         let resource = ProtectedResource { identifier: "https://hub.example".to_owned(), scopes: Vec::new() };
         let resources = Arc::new(ProtectedResources::new(vec![resource]));
         let validator = RequestValidator::new(clients, resources);

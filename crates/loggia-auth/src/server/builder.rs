@@ -37,7 +37,7 @@ const MAX_TOKEN_LIFETIME: Duration = Duration::from_secs(60 * 60);
 pub struct AuthorizationServerBuilder {
     issuer: String,
     store: Arc<dyn TokenStore>,
-    guard: RestrictedHttpClient,
+    http: RestrictedHttpClient,
     resources: Vec<ProtectedResource>,
     clients: Vec<OAuthClient>,
     has_registration: bool,
@@ -59,16 +59,16 @@ impl fmt::Debug for AuthorizationServerBuilder {
 
 impl AuthorizationServer {
     /// Configures the server with this issuer identifier: the URL at which users and clients reach it, without a
-    /// slash at its end. The server keeps its records in `store`, and fetches the documents of clients with `guard`.
+    /// slash at its end. The server keeps its records in `store`, and fetches the documents of clients with `http`.
     pub fn builder(
         issuer: impl Into<String>,
         store: Arc<dyn TokenStore>,
-        guard: RestrictedHttpClient,
+        http: RestrictedHttpClient,
     ) -> AuthorizationServerBuilder {
         AuthorizationServerBuilder {
             issuer: issuer.into(),
             store,
-            guard,
+            http,
             resources: Vec::new(),
             clients: Vec::new(),
             has_registration: true,
@@ -180,7 +180,7 @@ impl AuthorizationServerBuilder {
         let cookies = ServerCookies { secure: urls.is_https(), port: urls.port() };
         let stores = ServerStores {
             resources: Arc::new(ProtectedResources::new(self.resources)),
-            clients: Arc::new(ClientRegistry::new(self.clients, records.clone(), self.guard)),
+            clients: Arc::new(ClientRegistry::new(self.clients, records.clone(), self.http)),
             limiter: Arc::new(RateLimiter::new(self.rate_limit)),
             sessions: Sessions::new(records.clone(), cookies, self.session_lifetime),
             pending: PendingAuthorizations::new(records.clone()),

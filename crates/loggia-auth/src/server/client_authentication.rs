@@ -182,8 +182,8 @@ mod tests {
             OAuthClient::new("public", "Public", ["https://a.example/cb"]),
             OAuthClient::new("web", "Web", ["https://a.example/cb"]).secret(&Secret::new("s&cret")),
         ];
-        let guard = RestrictedHttpClient::new(FetchPolicy::development()).unwrap();
-        let clients = Arc::new(ClientRegistry::new(entered, records.clone(), guard));
+        let http = RestrictedHttpClient::new(FetchPolicy::development()).unwrap();
+        let clients = Arc::new(ClientRegistry::new(entered, records.clone(), http));
         let urls = ServerUrls::new("https://hub.example".to_owned()).unwrap();
         let authenticator = ClientAuthenticator::new(clients, &urls, records, Duration::from_secs(30));
         let table = [

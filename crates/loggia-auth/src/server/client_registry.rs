@@ -43,7 +43,7 @@ pub(super) struct ClientRegistry {
     entered: HashMap<String, OAuthClient>,
     records: RecordStore,
     registrations: PendingRecords,
-    guard: RestrictedHttpClient,
+    http: RestrictedHttpClient,
     documents: Mutex<HashMap<String, (OAuthClient, SystemTime)>>,
     keys: Mutex<HashMap<Url, Arc<RemoteKeys>>>,
     fetches: Semaphore,
@@ -53,13 +53,13 @@ impl ClientRegistry {
     pub(super) fn new(
         entered: Vec<OAuthClient>,
         records: RecordStore,
-        guard: RestrictedHttpClient,
+        http: RestrictedHttpClient,
     ) -> ClientRegistry {
         ClientRegistry {
             entered: entered.into_iter().map(|client| (client.id.clone(), client)).collect(),
             registrations: PendingRecords::new(records.clone(), "client", MAX_REGISTERED),
             records,
-            guard,
+            http,
             documents: Mutex::default(),
             keys: Mutex::default(),
             fetches: Semaphore::new(MAX_FETCHES),
@@ -125,7 +125,7 @@ impl ClientRegistry {
             known.clear();
         }
         let keys = known.entry(url.clone());
-        keys.or_insert_with(|| Arc::new(RemoteKeys::new(url.clone(), self.guard.clone()))).clone()
+        keys.or_insert_with(|| Arc::new(RemoteKeys::new(url.clone(), self.http.clone()))).clone()
     }
 
     /// Returns the client of a Client ID Metadata Document.
@@ -139,7 +139,7 @@ impl ClientRegistry {
         }
         let url = self.check_document_url(id)?;
         let _permit = self.fetches.acquire().await.expect("the semaphore is never closed");
-        let reply = self.guard.send(FetchRequest::get(url).redirects(0).most_bytes(MAX_BYTES)).await;
+        let reply = self.http.send(FetchRequest::get(url).redirects(0).most_bytes(MAX_BYTES)).await;
         // The cause is only logged: from it, a client that names an address would learn about the server's network.
         let reply = reply.map_err(|error| {
             tracing::info!(%error, "a client's document could not be fetched");
@@ -163,7 +163,7 @@ impl ClientRegistry {
             ClientRejection::new("invalid_client", format!("The client_id cannot be used: {why}"))
         };
         let url = Url::parse(id).map_err(|_| wrong("it is not a URL"))?;
-        if url.scheme() != "https" && !self.guard.policy().loopback {
+        if url.scheme() != "https" && !self.http.policy().loopback {
             return Err(wrong("it is not an https URL"));
         }
         if id.len() > 1024 || !id.bytes().all(|byte| byte.is_ascii_graphic()) {

@@ -24,9 +24,9 @@
 //! use loggia_auth::resource::{ResourceServer, ScopePolicy};
 //! use loggia_auth::server::{AuthorizationServer, SignInMethod};
 //!
-//! let guard = RestrictedHttpClient::new(FetchPolicy::default())?;
+//! let http_client = RestrictedHttpClient::new(FetchPolicy::default())?;
 //! let link = SignInMethod::Link { subject: "me".into(), show: Arc::new(|link| println!("Sign in at {}", link.url())) };
-//! let server = AuthorizationServer::builder("http://127.0.0.1:8080", Arc::new(MemoryStore::new()), guard)
+//! let server = AuthorizationServer::builder("http://127.0.0.1:8080", Arc::new(MemoryStore::new()), http_client)
 //!     .resource("http://127.0.0.1:8080/mcp", ["mcp"])
 //!     .sign_in(link)
 //!     .build()?;

@@ -83,8 +83,8 @@ mod tests {
     #[tokio::test]
     async fn a_registered_client_is_known_and_has_the_secret_that_it_needs() {
         let records = TestClock::new().records();
-        let guard = RestrictedHttpClient::new(FetchPolicy::development()).unwrap();
-        let clients = Arc::new(ClientRegistry::new(Vec::new(), records.clone(), guard));
+        let http = RestrictedHttpClient::new(FetchPolicy::development()).unwrap();
+        let clients = Arc::new(ClientRegistry::new(Vec::new(), records.clone(), http));
         let endpoint = RegistrationEndpoint::new(clients.clone(), records);
         let uri = r#""redirect_uris":["https://a.example/cb"]"#;
         let table = [

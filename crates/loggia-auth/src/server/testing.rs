@@ -55,7 +55,7 @@ impl TestClock {
 /// Returns the stores of the server `https://hub.example`, with one resource and the public clients `cli` and `web`.
 pub(super) fn stores(clock: &TestClock) -> ServerStores {
     let records = clock.records();
-    let guard = RestrictedHttpClient::new(FetchPolicy::development()).expect("a client");
+    let http = RestrictedHttpClient::new(FetchPolicy::development()).expect("a client");
     let clients = ["cli", "web"].map(|id| OAuthClient::new(id, id, ["https://app.example/cb"])).to_vec();
     let resource = ProtectedResource {
         identifier: "https://hub.example/mcp".to_owned(),
@@ -66,7 +66,7 @@ pub(super) fn stores(clock: &TestClock) -> ServerStores {
         urls: Arc::new(ServerUrls::new("https://hub.example".to_owned()).expect("an issuer")),
         cookies,
         resources: Arc::new(ProtectedResources::new(vec![resource])),
-        clients: Arc::new(ClientRegistry::new(clients, records.clone(), guard)),
+        clients: Arc::new(ClientRegistry::new(clients, records.clone(), http)),
         limiter: Arc::new(RateLimiter::new(None)),
         sessions: Sessions::new(records.clone(), cookies, Duration::from_secs(60 * 60)),
         pending: PendingAuthorizations::new(records.clone()),

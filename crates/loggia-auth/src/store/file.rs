@@ -21,7 +21,7 @@ use crate::jose;
 use crate::secret::Secret;
 
 /// The maximum length of a record, in bytes.
-const MOST_BYTES: u64 = 256 << 10;
+const MAX_BYTES: u64 = 256 << 10;
 
 /// A [`TokenStore`] in a folder.
 #[derive(Clone)]
@@ -181,7 +181,7 @@ fn read(path: &Path) -> Result<Option<FileRecord>, AuthError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(wrong(path, &error)),
     };
-    let record: FileRecord = serde_json::from_reader(io::Read::take(file, MOST_BYTES)).map_err(|error| {
+    let record: FileRecord = serde_json::from_reader(io::Read::take(file, MAX_BYTES)).map_err(|error| {
         // The text around the error may be part of a secret, so the message has only the kind of error.
         AuthError::Unreadable(format!("{} is damaged ({:?})", path.display(), error.classify()))
     })?;

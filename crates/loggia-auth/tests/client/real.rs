@@ -157,8 +157,8 @@ async fn single_sign_on() {
     let client = RegisteredClient::with_secret("desk", Secret::new("a secret"));
     let provider = IdentityProvider { issuer: real.issuer.clone(), token_endpoint: None, client };
     let store = Arc::new(MemoryStore::new());
-    let guard = RestrictedHttpClient::new(policy()).unwrap();
-    let alone = || SingleSignOn::new(provider.clone(), store.clone(), guard.clone()).unwrap();
+    let http = RestrictedHttpClient::new(policy()).unwrap();
+    let alone = || SingleSignOn::new(provider.clone(), store.clone(), http.clone()).unwrap();
     let mut shown = alone().user_agent(real.user_agent()).assertion("anybody").await.unwrap();
     for _ in 0..3 {
         // A refused token is renewed without the user.

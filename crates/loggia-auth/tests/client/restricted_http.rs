@@ -93,8 +93,8 @@ async fn addresses_are_checked_before_and_after_resolving() {
         (&open, "http://app.localhost/", "leads to an address that is not a public one"),
     ];
     for (policy, url, said) in table {
-        let guard = RestrictedHttpClient::with_resolver((*policy).clone(), names.clone()).unwrap();
-        let error = guard.get(&Url::parse(url).unwrap()).await.unwrap_err();
+        let http = RestrictedHttpClient::with_resolver((*policy).clone(), names.clone()).unwrap();
+        let error = http.get(&Url::parse(url).unwrap()).await.unwrap_err();
         assert!(error.to_string().contains(said), "{url}: {error}");
     }
     let asked = names.asked.lock().unwrap().clone();
@@ -119,7 +119,7 @@ async fn a_server_that_we_were_told_to_use_may_be_anywhere() {
 #[tokio::test]
 async fn redirects_are_followed_as_far_as_they_may() {
     let world = World::new().await;
-    let guard = RestrictedHttpClient::new(FetchPolicy {
+    let http = RestrictedHttpClient::new(FetchPolicy {
         timeout: Duration::from_secs(5),
         ..FetchPolicy::development()
     })
@@ -130,19 +130,18 @@ async fn redirects_are_followed_as_far_as_they_may() {
 
     let target = format!("{}/.well-known/oauth-authorization-server?x=secret", world.issuer);
     twist("/mcp", Odd::Redirect(302, target.clone()));
-    let reply = guard.get(&world.server).await.unwrap();
+    let reply = http.get(&world.server).await.unwrap();
     assert_eq!((reply.status.as_u16(), reply.url.as_str()), (200, target.as_str()));
 
     let secret = loggia_auth::secret::Secret::new("sesame");
     let fetch = FetchRequest::get(world.server.clone()).authorization("Bearer", &secret).unwrap();
-    guard.send(fetch).await.unwrap();
+    http.send(fetch).await.unwrap();
     let there = world.heard("/.well-known/oauth-authorization-server").pop().unwrap();
     assert!(!there.headers.contains_key("authorization"), "credentials stay at home");
 
-    let none =
-        guard.send(FetchRequest::get(world.server.clone()).redirects(0)).await.unwrap_err().to_string();
+    let none = http.send(FetchRequest::get(world.server.clone()).redirects(0)).await.unwrap_err().to_string();
     assert!(none.contains("points to") && !none.contains("secret"), "{none}");
-    let posted = guard.send(FetchRequest::form(world.server.clone(), [("a", "b")])).await.unwrap_err();
+    let posted = http.send(FetchRequest::form(world.server.clone(), [("a", "b")])).await.unwrap_err();
     assert!(matches!(posted, FetchError::Refused { .. }));
 }
 
@@ -151,9 +150,9 @@ async fn answers_have_an_end() {
     let world = World::new().await;
     let policy =
         FetchPolicy { timeout: Duration::from_millis(300), most_bytes: 1000, ..FetchPolicy::development() };
-    let guard = RestrictedHttpClient::new(policy).unwrap();
+    let http = RestrictedHttpClient::new(policy).unwrap();
     world.twist(|twists| twists.at = Some(("/mcp", Odd::Endless)));
-    assert!(matches!(guard.get(&world.server).await, Err(FetchError::TooLong { limit: 1000, .. })));
+    assert!(matches!(http.get(&world.server).await, Err(FetchError::TooLong { limit: 1000, .. })));
     world.twist(|twists| twists.at = Some(("/mcp", Odd::Never)));
-    assert!(matches!(guard.get(&world.server).await, Err(FetchError::TimedOut { .. })));
+    assert!(matches!(http.get(&world.server).await, Err(FetchError::TimedOut { .. })));
 }

@@ -156,8 +156,8 @@ impl Provider {
 
     /// The sign-in in another process without a user agent.
     fn alone(&self) -> SingleSignOn {
-        let guard = RestrictedHttpClient::new(policy()).unwrap();
-        SingleSignOn::new(self.described(), self.store.clone(), guard).unwrap().clock(self.world.clock())
+        let http = RestrictedHttpClient::new(policy()).unwrap();
+        SingleSignOn::new(self.described(), self.store.clone(), http).unwrap().clock(self.world.clock())
     }
 
     fn with_person(&self) -> SingleSignOn {

@@ -435,9 +435,9 @@ async fn servers_on_one_machine_do_not_take_each_others_cookies() {
         ("http://127.0.0.1", "loggia-session="),
     ];
     for (issuer, name) in table {
-        let guard = RestrictedHttpClient::new(FetchPolicy::development()).unwrap();
+        let http = RestrictedHttpClient::new(FetchPolicy::development()).unwrap();
         let sign_in = SignInMethod::Link { subject: "ada".to_owned(), show: Arc::new(|_: &SignInLink| {}) };
-        let server = AuthorizationServer::builder(issuer, Arc::new(MemoryStore::new()), guard)
+        let server = AuthorizationServer::builder(issuer, Arc::new(MemoryStore::new()), http)
             .resource(format!("{issuer}/mcp"), ["mcp"])
             .sign_in(sign_in)
             .build()

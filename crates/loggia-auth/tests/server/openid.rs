@@ -63,8 +63,9 @@ impl Provider {
     }
 
     fn world(&self) -> World {
-        let guard = RestrictedHttpClient::new(FetchPolicy::development()).unwrap();
-        let openid = OpenIdProvider::new(&self.issuer(), "hub", Some(Secret::new("s&cret")), guard).unwrap();
+        let http_client = RestrictedHttpClient::new(FetchPolicy::development()).unwrap();
+        let openid =
+            OpenIdProvider::new(&self.issuer(), "hub", Some(Secret::new("s&cret")), http_client).unwrap();
         let openid = openid.admit(Arc::new(|claims| {
             let email = claims["email"].as_str()?;
             email.ends_with("@ours.example").then(|| email.to_owned())
@@ -204,20 +205,21 @@ async fn a_real_provider_signs_people_in() {
 
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let ours = format!("http://{}", listener.local_addr().unwrap());
-    let guard = RestrictedHttpClient::new(FetchPolicy::development()).unwrap();
+    let http_client = RestrictedHttpClient::new(FetchPolicy::development()).unwrap();
     let body = json!({
         "client_name": "hub", "redirect_uris": [format!("{ours}/oauth/callback")], "application_type": "native",
         "grant_types": ["authorization_code"], "response_types": ["code"], "token_endpoint_auth_method": "none",
     });
-    let registered = guard
+    let registered = http_client
         .send(FetchRequest::json(format!("{issuer}/reg").parse().unwrap(), body.to_string()))
         .await
         .unwrap();
     let registered: Value = serde_json::from_slice(&registered.body).unwrap();
     let openid =
-        OpenIdProvider::new(issuer, registered["client_id"].as_str().unwrap(), None, guard.clone()).unwrap();
+        OpenIdProvider::new(issuer, registered["client_id"].as_str().unwrap(), None, http_client.clone())
+            .unwrap();
     let openid = openid.scopes("openid");
-    let server = AuthorizationServer::builder(&ours, Arc::new(MemoryStore::new()), guard)
+    let server = AuthorizationServer::builder(&ours, Arc::new(MemoryStore::new()), http_client)
         .resource(format!("{ours}/mcp"), ["mcp"])
         .client(OAuthClient::new("cli", "The command line", ["http://127.0.0.1/callback"]))
         .sign_in(SignInMethod::OpenId(Arc::new(openid)))

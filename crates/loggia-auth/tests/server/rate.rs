@@ -120,11 +120,11 @@ async fn the_listener_says_where_requests_come_from() {
         let shutdown = Shutdown::new();
         let http = http("127.0.0.1:0").listener(listener).with_peer_addr(named).layer(world.server.layer());
         tokio::spawn(Server::new("test", "1").build().unwrap().serve_until(http, shutdown.clone()));
-        let guard = RestrictedHttpClient::new(FetchPolicy::development()).unwrap();
+        let http_client = RestrictedHttpClient::new(FetchPolicy::development()).unwrap();
         let mut statuses = Vec::new();
         for _ in 0..3 {
             let form = FetchRequest::form(Clone::clone(&url), vec![("client_id", "unknown")]);
-            statuses.push(guard.send(form).await.unwrap().status.as_u16());
+            statuses.push(http_client.send(form).await.unwrap().status.as_u16());
         }
         assert_eq!(statuses, expected);
         shutdown.begin();

@@ -123,8 +123,8 @@ impl Running {
         let (links, time) = (Links::default(), Time::new());
         let shown = links.clone();
         let show = Arc::new(move |link: &SignInLink| *shown.lock().unwrap() = Some(link.url().clone()));
-        let guard = RestrictedHttpClient::new(FetchPolicy::development()).unwrap();
-        let server = AuthorizationServer::builder(&issuer, Arc::new(MemoryStore::new()), guard)
+        let http_client = RestrictedHttpClient::new(FetchPolicy::development()).unwrap();
+        let server = AuthorizationServer::builder(&issuer, Arc::new(MemoryStore::new()), http_client)
             .resource(format!("{issuer}/mcp"), ["mcp", "mcp:write"])
             .sign_in(SignInMethod::Link { subject: "me".to_owned(), show })
             .clock(time.clock())

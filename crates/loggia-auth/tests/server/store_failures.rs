@@ -84,8 +84,8 @@ fn errors() -> [(AuthError, u16); 2] {
 #[tokio::test]
 async fn the_status_says_whether_a_retry_can_help() {
     let store = Arc::new(FailingStore::default());
-    let guard = RestrictedHttpClient::new(FetchPolicy::development()).unwrap();
-    let server = AuthorizationServer::builder(ISSUER, store.clone(), guard)
+    let http = RestrictedHttpClient::new(FetchPolicy::development()).unwrap();
+    let server = AuthorizationServer::builder(ISSUER, store.clone(), http)
         .resource(MCP, ["mcp"])
         .sign_in(SignInMethod::Link { subject: "ada".to_owned(), show: Arc::new(|_| {}) })
         .client(OAuthClient::new("cli", "The command line", [CALLBACK]))
@@ -129,8 +129,8 @@ async fn a_link_that_could_not_be_made_does_not_delay_the_next() {
     let show = Arc::new(move |_: &SignInLink| {
         count.fetch_add(1, Relaxed);
     });
-    let guard = RestrictedHttpClient::new(FetchPolicy::development()).unwrap();
-    let server = AuthorizationServer::builder(ISSUER, store.clone(), guard)
+    let http = RestrictedHttpClient::new(FetchPolicy::development()).unwrap();
+    let server = AuthorizationServer::builder(ISSUER, store.clone(), http)
         .resource(MCP, ["mcp"])
         .sign_in(SignInMethod::Link { subject: "ada".to_owned(), show })
         .client(OAuthClient::new("cli", "The command line", [CALLBACK]))

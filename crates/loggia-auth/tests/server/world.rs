@@ -152,9 +152,9 @@ impl World {
         let links = Arc::new(Mutex::new(Vec::new()));
         let shown = links.clone();
         let show = Arc::new(move |link: &SignInLink| shown.lock().unwrap().push(link.clone()));
-        let guard = RestrictedHttpClient::new(FetchPolicy::development()).unwrap();
+        let http = RestrictedHttpClient::new(FetchPolicy::development()).unwrap();
         let store = Arc::new(MemoryStore::new());
-        let builder = AuthorizationServer::builder(ISSUER, store.clone(), guard)
+        let builder = AuthorizationServer::builder(ISSUER, store.clone(), http)
             .resource(MCP, ["mcp", "mcp:write"])
             .resource("https://hub.example/other", ["other"])
             .sign_in(SignInMethod::Link { subject: "ada".to_owned(), show })

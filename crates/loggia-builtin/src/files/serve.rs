@@ -20,7 +20,7 @@ use crate::limiter::CallLimiter;
 use output::ReadOutput;
 
 /// The maximum number of entries that are counted for the question before a deletion.
-const MOST_COUNTED: usize = 10_000;
+const MAX_COUNTED: usize = 10_000;
 
 /// The tools and resources of one folder.
 struct Folder {
@@ -432,11 +432,11 @@ impl Folder {
         }
         let counted = path.to_owned();
         // An error ends the call: deleting may succeed a moment later, and would not have asked.
-        let count = self.run(cx, move |files| files.count_deleted(&counted, MOST_COUNTED)).await?;
+        let count = self.run(cx, move |files| files.count_deleted(&counted, MAX_COUNTED)).await?;
         if count == 0 {
             return Ok(());
         }
-        let more = if count == MOST_COUNTED { "or more " } else { "" };
+        let more = if count == MAX_COUNTED { "or more " } else { "" };
         let question = format!("Delete '{path}' with the {count} {more}files and directories in it?");
         let form = Schema::typed("object").with("properties", json!({}));
         match cx.ask_with("delete", &question, form).await? {

@@ -165,14 +165,14 @@ pub(crate) fn wrong_result() -> Failure {
 
 /// Says that there is no thing of this name, and which there are.
 pub(crate) fn unknown<'n>(what: &str, name: &str, names: impl IntoIterator<Item = &'n str>) -> Failure {
-    const MOST: usize = 12;
+    const MAX: usize = 12;
     let all: Vec<&str> = names.into_iter().collect();
     let mut alike: Vec<&str> = all.iter().copied().filter(|other| is_alike(other, name)).collect();
-    alike.truncate(MOST);
+    alike.truncate(MAX);
     let failure = Failure::usage(format!("there is no {what} {name:?}"));
     match (alike.len(), all.len()) {
         (_, 0) => failure.hint(format!("this server has no {what}s at all")),
-        (0, ..=MOST) => failure.hint(format!("there are: {}", all.join(", "))),
+        (0, ..=MAX) => failure.hint(format!("there are: {}", all.join(", "))),
         (0, count) => failure.hint(format!("there are {count} others: `loggia {what}s` lists them")),
         _ => failure.hint(format!("did you mean {}?", alike.join(" or "))),
     }

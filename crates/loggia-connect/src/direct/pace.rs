@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::manifest::RequestRate;
 
 /// Longest time that a call waits for its turn.
-const MOST_WAIT: Duration = Duration::from_secs(30);
+const MAX_WAIT: Duration = Duration::from_secs(30);
 
 /// The pace of requests to one API. Up to a whole allowance is sent at once; then requests are spread evenly.
 pub(super) struct RequestPace {
@@ -25,7 +25,7 @@ impl RequestPace {
     /// Waits for a turn. The error is for the model: the wait is too long.
     pub(super) async fn wait(&self) -> Result<(), String> {
         let wait = self.turn(Instant::now());
-        if wait > MOST_WAIT {
+        if wait > MAX_WAIT {
             return Err(format!(
                 "The API takes {} requests in {} s, and these are used. Wait {} s, then call again.",
                 self.rate.requests,
@@ -42,7 +42,7 @@ impl RequestPace {
         let mut paid_at = self.paid_at.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let paid = paid_at.unwrap_or(now).max(now) + self.rate.interval();
         let wait = paid.saturating_duration_since(now + self.rate.per);
-        if wait <= MOST_WAIT {
+        if wait <= MAX_WAIT {
             *paid_at = Some(paid);
         }
         wait

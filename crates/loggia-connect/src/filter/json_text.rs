@@ -5,9 +5,9 @@
 use loggia::wire::RawJson;
 
 /// Most levels, as many as other readers of this program take.
-const MOST_DEPTH: usize = 128;
+const MAX_DEPTH: usize = 128;
 /// Most digits in a row.
-const MOST_DIGITS: usize = 1000;
+const MAX_DIGITS: usize = 1000;
 /// A text of this length is harmless whatever it is, so jaq reads it: `tonumber` takes more than JSON.
 const HARMLESS: usize = 64;
 
@@ -30,15 +30,15 @@ pub(super) fn check_json(json: &[u8]) -> Result<(), String> {
             b'"' => is_text = !is_text,
             b'[' | b'{' if !is_text => {
                 depth += 1;
-                if depth > MOST_DEPTH {
-                    return Err(format!("the JSON has more than {MOST_DEPTH} levels"));
+                if depth > MAX_DEPTH {
+                    return Err(format!("the JSON has more than {MAX_DEPTH} levels"));
                 }
             }
             b']' | b'}' if !is_text => depth = depth.saturating_sub(1),
             b'0'..=b'9' if !is_text => {
                 digits += 1;
-                if digits > MOST_DIGITS {
-                    return Err(format!("a number of the JSON has more than {MOST_DIGITS} digits"));
+                if digits > MAX_DIGITS {
+                    return Err(format!("a number of the JSON has more than {MAX_DIGITS} digits"));
                 }
                 continue;
             }

@@ -1,7 +1,7 @@
 //! The meter of a run: it counts steps and stops the filter, and no `try` of the filter can catch that.
 //!
-//! Invariant: a value that is built has at most [`MOST_PARTS`] parts, [`MOST_DEPTH`] levels, [`MOST_BYTES`] bytes in one
-//! string and [`MOST_BITS`] bits in one number.
+//! Invariant: a value that is built has at most [`MAX_PARTS`] parts, [`MAX_DEPTH`] levels, [`MAX_BYTES`] bytes in one
+//! string and [`MAX_BITS`] bits in one number.
 
 use std::cell::Cell;
 use std::fmt::{self, Write};
@@ -14,11 +14,11 @@ use jaq_json::{Num, Val};
 use super::instrument::{CHARGE, COMPARE, GUARD, MULTIPLY, SUBTRACT, TICK, WEIGH};
 use super::json_text;
 
-const MOST_PARTS: u64 = 2_000_000;
-const MOST_DEPTH: usize = 128;
-const MOST_BYTES: usize = 16 << 20;
+const MAX_PARTS: u64 = 2_000_000;
+const MAX_DEPTH: usize = 128;
+const MAX_BYTES: usize = 16 << 20;
 /// Integers of jaq have no bound of their own, and products of long ones take long.
-const MOST_BITS: u64 = 4096;
+const MAX_BITS: u64 = 4096;
 /// Bytes of a string that count as one step.
 const BYTES_A_STEP: usize = 64;
 
@@ -140,10 +140,10 @@ fn compare<'a, const OP: usize>(mut cv: Cv<'a, MeterData>) -> ValXs<'a, Val> {
 
 fn ticked<'a>(ctx: &Ctx<'a, MeterData>, value: Val) -> ValX<'a, Val> {
     let is_short = match &value {
-        Val::TStr(text) | Val::BStr(text) => text.len() <= MOST_BYTES,
-        Val::Arr(items) => items.len() as u64 <= MOST_PARTS,
-        Val::Obj(entries) => entries.len() as u64 <= MOST_PARTS,
-        Val::Num(Num::BigInt(number)) => number.bits() <= MOST_BITS,
+        Val::TStr(text) | Val::BStr(text) => text.len() <= MAX_BYTES,
+        Val::Arr(items) => items.len() as u64 <= MAX_PARTS,
+        Val::Obj(entries) => entries.len() as u64 <= MAX_PARTS,
+        Val::Num(Num::BigInt(number)) => number.bits() <= MAX_BITS,
         _ => true,
     };
     let steps = 1 + match &value {
@@ -154,9 +154,9 @@ fn ticked<'a>(ctx: &Ctx<'a, MeterData>, value: Val) -> ValX<'a, Val> {
 }
 
 fn weighed<'a>(ctx: &Ctx<'a, MeterData>, value: Val) -> ValX<'a, Val> {
-    let mut room = MOST_PARTS;
+    let mut room = MAX_PARTS;
     let fits = weigh(&value, &mut room, 0);
-    ctx.data().meter.take(1 + MOST_PARTS - room).and(fits).map(|()| value).ok_or(Exn::halt(1))
+    ctx.data().meter.take(1 + MAX_PARTS - room).and(fits).map(|()| value).ok_or(Exn::halt(1))
 }
 
 /// Counts the parts that a comparison of two values reads, at most.
@@ -180,8 +180,8 @@ fn compared_parts(left: &Val, right: &Val) -> u64 {
 /// Counts the steps of comparing each part of a value with each part of another.
 fn charge<'a>(ctx: &Ctx<'a, MeterData>, left: &Val, right: &Val) -> Result<(), Exn<'a, Val>> {
     let parts = |value: &Val| {
-        let mut room = MOST_PARTS;
-        weigh(value, &mut room, 0).map(|()| MOST_PARTS - room)
+        let mut room = MAX_PARTS;
+        weigh(value, &mut room, 0).map(|()| MAX_PARTS - room)
     };
     let product = parts(left).zip(parts(right)).and_then(|(left, right)| left.checked_mul(right));
     product.and_then(|steps| ctx.data().meter.take(steps)).ok_or(Exn::halt(1))
@@ -191,19 +191,19 @@ fn charge<'a>(ctx: &Ctx<'a, MeterData>, left: &Val, right: &Val) -> Result<(), E
 fn weigh(value: &Val, room: &mut u64, depth: usize) -> Option<()> {
     let size = match value {
         Val::TStr(text) | Val::BStr(text) => {
-            if text.len() > MOST_BYTES {
+            if text.len() > MAX_BYTES {
                 return None;
             }
             1 + (text.len() / BYTES_A_STEP) as u64
         }
-        Val::Num(Num::BigInt(number)) if number.bits() > MOST_BITS => return None,
+        Val::Num(Num::BigInt(number)) if number.bits() > MAX_BITS => return None,
         _ => 1,
     };
     *room = room.checked_sub(size).or_else(|| {
         *room = 0;
         None
     })?;
-    if depth > MOST_DEPTH {
+    if depth > MAX_DEPTH {
         return None;
     }
     match value {

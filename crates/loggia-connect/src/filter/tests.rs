@@ -231,7 +231,7 @@ fn an_index_has_one_value() {
 
 #[test]
 fn a_long_filter_runs_on_a_small_stack() {
-    let most = MOST_OPERATORS;
+    let most = MAX_OPERATORS;
     for text in [
         format!("{}.", ".|".repeat(most)),
         format!("{}.", ".a? | ".repeat(most)),
@@ -239,7 +239,7 @@ fn a_long_filter_runs_on_a_small_stack() {
         format!("{}.", ".,".repeat(most)),
         format!("{}.", "[.]|".repeat(most - 1)),
         format!("{}1", "-".repeat(most)),
-        format!("{}.{}", "[".repeat(MOST_NESTING), "]".repeat(MOST_NESTING)),
+        format!("{}.{}", "[".repeat(MAX_NESTING), "]".repeat(MAX_NESTING)),
         format!("{{{}}}", (0..300).map(|n| format!("a{n}: .")).collect::<Vec<_>>().join(",")),
     ] {
         let run = {

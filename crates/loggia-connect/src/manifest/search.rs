@@ -31,7 +31,7 @@ impl ManifestDirectory {
 
     /// Returns the names that a name which does not exist may have meant, the nearest first; three at most.
     pub fn suggestions(&self, name: &str) -> Vec<&str> {
-        const MOST: usize = 3;
+        const MAX: usize = 3;
         let name = name.to_lowercase();
         let mut near: Vec<(usize, &str)> = self
             .entries()
@@ -46,7 +46,7 @@ impl ManifestDirectory {
                 names.push(&entry.name);
             }
         }
-        names.truncate(MOST);
+        names.truncate(MAX);
         names
     }
 }

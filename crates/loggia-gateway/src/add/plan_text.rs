@@ -10,7 +10,7 @@ use super::finish::AddedReport;
 use super::plan::{AddPlan, PlannedBackend, PlannedTool};
 
 /// The most names of tools of one class that are written.
-const MOST_NAMES: usize = 24;
+const MAX_NAMES: usize = 24;
 
 /// The classes of tools, and the words for their tools.
 const CLASSES: [(Option<OperationClass>, &str); 4] = [
@@ -75,8 +75,8 @@ fn backend(backend: &PlannedBackend) -> String {
 
 fn names<'t>(tools: impl Iterator<Item = &'t PlannedTool>) -> String {
     let names: Vec<&str> = tools.map(|tool| tool.name.as_str()).collect();
-    match names.len().checked_sub(MOST_NAMES) {
-        Some(more @ 1..) => format!("{} and {more} more", names[..MOST_NAMES].join(", ")),
+    match names.len().checked_sub(MAX_NAMES) {
+        Some(more @ 1..) => format!("{} and {more} more", names[..MAX_NAMES].join(", ")),
         _ => names.join(", "),
     }
 }

@@ -307,7 +307,10 @@ async fn requests_of_a_connector_that_ends_finish_or_fail_in_time() {
                 let ended = hanging.await.expect("no panic").expect("a result that the model can read");
                 assert!(ended.failed() && text(&ended).starts_with(expected), "{case}: {ended:?}");
                 let took = begun.elapsed();
-                assert!((limits().retirement..Duration::from_secs(40)).contains(&took), "{case}: {took:?}");
+                assert!(
+                    (limits().removal_timeout..Duration::from_secs(40)).contains(&took),
+                    "{case}: {took:?}"
+                );
                 upstream.cancelled.notified().await;
                 let connection = switch.open.lock().expect("not poisoned").take();
                 if let Some(connection) = connection {
@@ -375,7 +378,7 @@ async fn a_request_that_waits_for_a_connection_is_routed_again_when_the_connecto
         turns(100).await;
         // The name of a tool in no list is looked for until the hub has settled.
         if is_tool {
-            tokio::time::sleep(limits().settle + Duration::from_secs(1)).await;
+            tokio::time::sleep(limits().first_list_wait + Duration::from_secs(1)).await;
         }
         end(&hub, how, &Upstream::new());
         let outcome = request.await.expect("no panic").expect("an answer");

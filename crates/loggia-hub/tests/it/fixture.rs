@@ -343,7 +343,7 @@ pub(crate) fn connector(name: &str, upstream: &Arc<Upstream>, version: Version) 
 pub(crate) fn limits() -> HubLimits {
     HubLimits {
         retry: RetryPolicy { keep_listed: Duration::from_secs(600), ..RetryPolicy::default() },
-        parked_for: Duration::from_secs(300),
+        suspended_call_timeout: Duration::from_secs(300),
         ..HubLimits::default()
     }
 }

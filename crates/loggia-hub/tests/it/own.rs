@@ -326,17 +326,17 @@ async fn everybody_sees_what_is_there_for_them_and_nothing_of_others() {
 #[tokio::test(start_paused = true)]
 async fn connections_end_when_they_rest_and_when_there_are_too_many() {
     let accounts = Accounts::new(ERAS[0], &["ada", "bob"]);
-    let limits = HubLimits { own_links: 1, ..limits() };
+    let limits = HubLimits { user_connections: 1, ..limits() };
     let hub = start(connector(&accounts), limits.clone());
     let ada = client_of(&hub, Some("ada"), builder(ERAS[0])).await;
     let bob = client_of(&hub, Some("bob"), builder(ERAS[0])).await;
     assert_eq!(said(&ada, "up_echo").await, "hi");
     let first = accounts.last("ada");
-    tokio::time::sleep(limits.own_idle / 2).await;
+    tokio::time::sleep(limits.user_connection_idle / 2).await;
     assert_eq!(said(&ada, "up_echo").await, "hi");
-    tokio::time::sleep(limits.own_idle / 2).await;
+    tokio::time::sleep(limits.user_connection_idle / 2).await;
     assert_eq!((said(&ada, "up_echo").await.as_str(), accounts.opened("ada")), ("hi", 1), "it was used");
-    tokio::time::sleep(limits.own_idle * 2).await;
+    tokio::time::sleep(limits.user_connection_idle * 2).await;
     first.closed().await;
     assert_eq!((said(&ada, "up_echo").await.as_str(), accounts.opened("ada")), ("hi", 2), "it had rested");
 

@@ -148,7 +148,7 @@ async fn a_parked_call_is_for_whoever_made_it_whatever_else_they_may_do_now() {
 /// rest is free for others.
 #[tokio::test(start_paused = true)]
 async fn one_user_cannot_take_all_the_room_for_calls_that_wait() {
-    let limits = HubLimits { parked: 2, ..limits() };
+    let limits = HubLimits { suspended_calls: 2, ..limits() };
     let hub = hub_with(limits, vec![connector("up", &Upstream::new(), UPSTREAM)]).await;
     let ask = async |params: Value| {
         let outcome = call_by(&hub, Some(principal(None, "ann", &[])), params).await;

@@ -6,14 +6,14 @@ use http::Uri;
 use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, value};
 
 use super::input::{schema_table, sort};
-use super::{MOST_DESCRIPTION, PAGE_ITEMS, TOOL_KEYS, connector_name};
+use super::{MAX_DESCRIPTION, PAGE_ITEMS, TOOL_KEYS, connector_name};
 use crate::class::OperationClass;
 use crate::error::DescriptionError;
 use crate::graphql::{GraphqlOperation, GraphqlSchema, SelectionLimits};
 use crate::operation::one_line;
 
 /// Most tools of a manifest without a selection.
-const MOST_TOOLS: usize = 15;
+const MAX_TOOLS: usize = 15;
 /// Verbs that are no part of an object's name.
 const VERBS: [&str; 6] = ["create", "add", "update", "edit", "get", "list"];
 
@@ -72,7 +72,7 @@ fn tool(operation: &GraphqlOperation) -> Table {
     tool["name"] = value(operation.name());
     tool["title"] = value(&operation.title);
     let text = definition.description.as_deref().unwrap_or_default();
-    tool["description"] = value(one_line(text, MOST_DESCRIPTION));
+    tool["description"] = value(one_line(text, MAX_DESCRIPTION));
     tool["class"] = value(operation.class().to_string());
     tool["document"] = value(operation.document());
     let paging = operation.call().paging();
@@ -130,7 +130,7 @@ fn defaults(all: &[GraphqlOperation]) -> Vec<&GraphqlOperation> {
                 operations.iter().filter(|operation| role_of(operation).is_some_and(|(_, own)| own == role));
             // The object itself has a shorter name than its parts.
             let shortest = own.min_by_key(|operation| operation.name().len());
-            chosen.extend(shortest.filter(|_| chosen.len() < MOST_TOOLS));
+            chosen.extend(shortest.filter(|_| chosen.len() < MAX_TOOLS));
         }
     }
     all.iter().filter(|one| chosen.iter().any(|known| known.name() == one.name())).collect()

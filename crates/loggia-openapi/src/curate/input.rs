@@ -10,11 +10,11 @@ use crate::operation::Operation;
 use crate::parameter::{Location, Style};
 
 /// Most arguments that need not be given.
-const MOST_OPTIONAL: usize = 10;
+const MAX_OPTIONAL: usize = 10;
 /// Longest schema of one argument, in bytes of JSON. A longer one is left out but for its type.
-const MOST_SCHEMA: usize = 1500;
+const MAX_SCHEMA: usize = 1500;
 /// Longest description of one argument, in bytes.
-const MOST_DESCRIPTION: usize = 300;
+const MAX_DESCRIPTION: usize = 300;
 /// Types that an argument has without a schema.
 const TYPES: [&str; 6] = ["string", "integer", "number", "boolean", "array", "object"];
 /// The keys of an argument, in the order of the format.
@@ -53,7 +53,7 @@ impl ToolInputs {
         shown.sort_by_key(|argument| !argument.required);
         let mut optional = 0;
         for argument in shown {
-            let is_kept = argument.required || (optional < MOST_OPTIONAL && is_plain(operation, argument));
+            let is_kept = argument.required || (optional < MAX_OPTIONAL && is_plain(operation, argument));
             if !is_kept {
                 inputs.left_out.push(argument.name.clone());
                 continue;
@@ -105,7 +105,7 @@ pub(super) fn schema_table(property: &Json, name: &str, is_required: bool) -> Ta
     let text =
         schema.get("description").and_then(Json::as_str).map(str::trim).filter(|text| !text.is_empty());
     let text = text.map_or_else(|| name.replace(['_', '-'], " "), str::to_owned);
-    table["description"] = value(crate::operation::one_line(&text, MOST_DESCRIPTION));
+    table["description"] = value(crate::operation::one_line(&text, MAX_DESCRIPTION));
     if is_required {
         table["required"] = value(true);
     }
@@ -152,7 +152,7 @@ fn write_schema(schema: &Map<String, Json>, table: &mut Table) {
         .map(|(name, value)| (name.clone(), without_null(name, value)))
         .collect();
     let kind = own.get("type").and_then(Json::as_str).filter(|kind| TYPES.contains(kind));
-    let is_long = |value: &Json| value.to_string().len() > MOST_SCHEMA;
+    let is_long = |value: &Json| value.to_string().len() > MAX_SCHEMA;
     let is_simple = kind.is_some() && own.keys().all(|name| KEYS.contains(&name.as_str()));
     if is_simple || is_long(&Json::Object(own.clone())) {
         table["type"] = value(kind.unwrap_or("object"));

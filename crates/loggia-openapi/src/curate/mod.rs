@@ -27,9 +27,9 @@ use input::{ToolInputs, sort};
 use server::ServerAddress;
 
 /// Longest description of a tool, in bytes.
-const MOST_DESCRIPTION: usize = 600;
+const MAX_DESCRIPTION: usize = 600;
 /// Longest description of the connector, in bytes.
-const MOST_SUMMARY: usize = 200;
+const MAX_SUMMARY: usize = 200;
 /// The keys of a tool, in the order of the format.
 const TOOL_KEYS: [&str; 12] = [
     "name",
@@ -107,7 +107,7 @@ fn summary(api: &Api, title: &str) -> String {
     let text = api.description().unwrap_or_default();
     let first = text.split("\n\n").next().unwrap_or_default();
     let sentence = first.split_inclusive(". ").next().unwrap_or_default();
-    match one_line(sentence, MOST_SUMMARY) {
+    match one_line(sentence, MAX_SUMMARY) {
         text if text.is_empty() => format!("{}.", one_line(title, 80)),
         text => format!("{text}."),
     }
@@ -161,7 +161,7 @@ fn tool(operation: &Operation) -> Table {
         tool["title"] = value(title);
     }
     let text = definition.description.as_deref().unwrap_or_default();
-    tool["description"] = value(one_line(text, MOST_DESCRIPTION));
+    tool["description"] = value(one_line(text, MAX_DESCRIPTION));
     tool["class"] = value(operation.class().to_string());
     if let Some(id) =
         operation.description_json().as_ref().and_then(|described| string(described, "operationId"))

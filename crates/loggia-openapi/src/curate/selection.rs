@@ -10,9 +10,9 @@ use crate::media_type::MediaKind;
 use crate::operation::Operation;
 
 /// Most tools of a manifest without a selection.
-const MOST_TOOLS: usize = 15;
+const MAX_TOOLS: usize = 15;
 /// Most tags that tools are taken from.
-const MOST_TAGS: usize = 5;
+const MAX_TAGS: usize = 5;
 /// Operations that an error suggests.
 const SUGGESTED: usize = 5;
 
@@ -70,7 +70,7 @@ pub(super) fn defaults(api: &Api) -> Vec<&Operation> {
     }
     // The objects with the most operations are the main ones.
     tags.sort_by_key(|(_, operations)| std::cmp::Reverse(operations.len()));
-    tags.truncate(MOST_TAGS);
+    tags.truncate(MAX_TAGS);
     for (_, operations) in &mut tags {
         operations.sort_by_key(|operation| (operation.path().matches('{').count(), operation.path().len()));
     }
@@ -82,7 +82,7 @@ pub(super) fn defaults(api: &Api) -> Vec<&Operation> {
                 let is_next = |operation: &&&Operation| {
                     role_of(operation) == role && !chosen.iter().any(|known| known.name() == operation.name())
                 };
-                if let Some(operation) = operations.iter().find(is_next).filter(|_| chosen.len() < MOST_TOOLS)
+                if let Some(operation) = operations.iter().find(is_next).filter(|_| chosen.len() < MAX_TOOLS)
                 {
                     chosen.push(operation);
                 }

@@ -10,7 +10,7 @@ use crate::name::snake_case;
 use crate::operation::one_line;
 
 /// Longest description of a value, in bytes.
-const MOST_DESCRIPTION: usize = 300;
+const MAX_DESCRIPTION: usize = 300;
 
 /// The base URL of a backend, and the values in it.
 pub(super) struct ServerAddress {
@@ -59,7 +59,7 @@ fn field(name: &str, variable: &RawJson) -> Table {
     field["type"] = value(if choices.is_empty() { "string" } else { "choice" });
     field["title"] = value(snake_case(name).replace('_', " "));
     if let Some(description) = string(variable, "description").filter(|text| !text.trim().is_empty()) {
-        field["description"] = value(one_line(&description, MOST_DESCRIPTION));
+        field["description"] = value(one_line(&description, MAX_DESCRIPTION));
     }
     field["required"] = value(true);
     if let Some(default) = string(variable, "default") {

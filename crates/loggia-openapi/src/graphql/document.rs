@@ -20,7 +20,7 @@ use crate::class::OperationClass;
 use crate::name;
 
 /// Most levels at which a connection that pages is looked for.
-const MOST_PATH: usize = 8;
+const MAX_PATH: usize = 8;
 
 /// The faults of a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -189,7 +189,7 @@ fn paged_field(
     document: &ExecutableDocument,
     path: &mut Vec<String>,
 ) -> Option<String> {
-    if path.len() >= MOST_PATH {
+    if path.len() >= MAX_PATH {
         return None;
     }
     for selection in &set.selections {

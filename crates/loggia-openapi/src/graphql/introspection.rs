@@ -9,7 +9,7 @@ use std::fmt::Write;
 use serde::Deserialize;
 
 /// Most levels of lists and non-null types around a name.
-const MOST_WRAPPERS: usize = 16;
+const MAX_WRAPPERS: usize = 16;
 
 #[derive(Deserialize)]
 struct IntrospectionResult<'a> {
@@ -233,7 +233,7 @@ impl SdlText {
 impl TypeReference<'_> {
     fn text(&self, depth: usize) -> Result<String, String> {
         let inner =
-            || self.of_type.as_ref().filter(|_| depth < MOST_WRAPPERS).ok_or("a type has no name".to_owned());
+            || self.of_type.as_ref().filter(|_| depth < MAX_WRAPPERS).ok_or("a type has no name".to_owned());
         match self.kind.as_ref() {
             "NON_NULL" => Ok(format!("{}!", inner()?.text(depth + 1)?)),
             "LIST" => Ok(format!("[{}]", inner()?.text(depth + 1)?)),

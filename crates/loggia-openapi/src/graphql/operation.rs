@@ -15,7 +15,7 @@ use crate::arguments::CURSOR;
 use crate::class::OperationClass;
 use crate::error::ArgumentError;
 use crate::name::snake_case;
-use crate::operation::{MOST_DESCRIPTION, one_line};
+use crate::operation::{MAX_DESCRIPTION, one_line};
 use crate::response::ResponseLimits;
 
 /// Verbs of mutations that are hard to take back.
@@ -75,7 +75,7 @@ impl GraphqlOperation {
         tool.title = Some(one_line(&self.title, 120)).filter(|title| !title.is_empty());
         let text = self.description.as_deref().map(str::trim).filter(|text| !text.is_empty());
         tool.description =
-            Some(loggia_wire::text::truncated(text.unwrap_or(&self.title), MOST_DESCRIPTION).to_owned());
+            Some(loggia_wire::text::truncated(text.unwrap_or(&self.title), MAX_DESCRIPTION).to_owned());
         let is_read = self.class == OperationClass::Read;
         tool.annotations = Some(ToolAnnotations {
             read_only_hint: Some(is_read),

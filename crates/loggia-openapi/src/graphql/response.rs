@@ -11,9 +11,9 @@ use crate::parameter::plain;
 use crate::response::retry_after;
 
 /// Most errors that a message lists.
-const MOST_ERRORS: usize = 5;
+const MAX_ERRORS: usize = 5;
 /// Longest message of one error, in bytes.
-const MOST_MESSAGE: usize = 600;
+const MAX_MESSAGE: usize = 600;
 /// Codes of errors that tell the caller to wait.
 const RATE_LIMITED: [&str; 6] =
     ["RATELIMITED", "RATE_LIMITED", "RATE_LIMIT", "RATE_LIMIT_EXCEEDED", "THROTTLED", "TOO_MANY_REQUESTS"];
@@ -92,11 +92,10 @@ impl GraphqlResponse {
 
     /// Returns the messages of the errors and the next step.
     pub fn errors_text(&self) -> String {
-        let shown: Vec<&str> =
-            self.errors.iter().take(MOST_ERRORS).map(|error| error.text.as_str()).collect();
+        let shown: Vec<&str> = self.errors.iter().take(MAX_ERRORS).map(|error| error.text.as_str()).collect();
         let mut text = format!("The API says: {}", shown.join("; "));
-        if self.errors.len() > MOST_ERRORS {
-            text = format!("{text}; and {} more errors", self.errors.len() - MOST_ERRORS);
+        if self.errors.len() > MAX_ERRORS {
+            text = format!("{text}; and {} more errors", self.errors.len() - MAX_ERRORS);
         }
         if !text.ends_with(['.', '!', '?']) {
             text.push('.');
@@ -160,5 +159,5 @@ impl ResponseError {
 }
 
 fn shortened(text: &str) -> String {
-    loggia_wire::text::truncated(text.trim(), MOST_MESSAGE).to_owned()
+    loggia_wire::text::truncated(text.trim(), MAX_MESSAGE).to_owned()
 }

@@ -7,13 +7,13 @@ use apollo_compiler::schema::{Component, ExtendedType};
 use apollo_compiler::{Name, Schema, collections::IndexMap};
 
 /// Most fields of an object that is not the subject of the operation.
-const MOST_INNER: usize = 5;
+const MAX_INNER: usize = 5;
 /// Most types of a union that are told apart.
-const MOST_MEMBERS: usize = 12;
+const MAX_MEMBERS: usize = 12;
 /// Most types that one selection set looks at.
-const MOST_VISITS: usize = 2000;
+const MAX_VISITS: usize = 2000;
 /// Most fields of one type of a union.
-const MOST_OF_MEMBER: usize = 5;
+const MAX_OF_MEMBER: usize = 5;
 /// Items of a connection that is not the subject of the operation.
 const INNER_ITEMS: usize = 10;
 /// Fields that name an object best, in order.
@@ -78,12 +78,7 @@ type FieldDefinitions = IndexMap<Name, Component<FieldDefinition>>;
 
 impl<'s> SelectionWriter<'s> {
     pub(crate) fn new(schema: &'s Schema, limits: SelectionLimits) -> SelectionWriter<'s> {
-        SelectionWriter {
-            schema,
-            depth: limits.depth.max(1),
-            left: limits.fields.max(1),
-            visits: MOST_VISITS,
-        }
+        SelectionWriter { schema, depth: limits.depth.max(1), left: limits.fields.max(1), visits: MAX_VISITS }
     }
 
     /// Returns the selection set of a root field; empty for a scalar, `None` for a type that the schema does not have.
@@ -129,7 +124,7 @@ impl<'s> SelectionWriter<'s> {
             leaves.sort_by_key(|name| rank(name));
             // An object beside the subject is named, and can be read by its id.
             let named = leaves.iter().filter(|name| rank(name) < NAMING.len()).count();
-            leaves.truncate(if named > 1 { named.min(MOST_INNER) } else { MOST_INNER });
+            leaves.truncate(if named > 1 { named.min(MAX_INNER) } else { MAX_INNER });
         }
         leaves.truncate(self.left);
         self.left -= leaves.len();
@@ -176,7 +171,7 @@ impl<'s> SelectionWriter<'s> {
             items = vec![SelectedField { head: (*part).to_owned(), inner: items }];
         }
         let own = fields.values().filter(|field| is_usable(field) && self.is_leaf(field));
-        items.extend(own.take(MOST_INNER).map(|field| SelectedField::leaf(&field.name)));
+        items.extend(own.take(MAX_INNER).map(|field| SelectedField::leaf(&field.name)));
         // Pages inside of a result cannot be read on, so a cursor would be of no use.
         let wanted: &[&str] = if is_root { &["hasNextPage", "endCursor"] } else { &["hasNextPage"] };
         let page = fields.get("pageInfo").and_then(|page| fields_of(self.schema, page.ty.inner_named_type()));
@@ -194,7 +189,7 @@ impl<'s> SelectionWriter<'s> {
         let all: Vec<(&Name, &FieldDefinitions)> = members
             .iter()
             .filter_map(|name| Some((*name, fields_of(schema, name)?)))
-            .take(MOST_MEMBERS)
+            .take(MAX_MEMBERS)
             .collect();
         let is_uniform = |field: &Component<FieldDefinition>| {
             all.iter().all(|(_, fields)| fields.get(&field.name).is_none_or(|own| own.ty == field.ty))
@@ -204,7 +199,7 @@ impl<'s> SelectionWriter<'s> {
                 fields.values().filter(|field| is_usable(field) && self.is_leaf(field) && is_uniform(field));
             let mut names: Vec<&Name> = usable.map(|field| &field.name).collect();
             names.sort_by_key(|name| rank(name));
-            names.truncate(MOST_OF_MEMBER.min(self.left));
+            names.truncate(MAX_OF_MEMBER.min(self.left));
             self.left -= names.len();
             let inner = names.iter().map(|name| SelectedField::leaf(name)).collect();
             selected.extend(SelectedField::branch(format!("... on {member}"), inner));

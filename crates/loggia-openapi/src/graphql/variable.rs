@@ -8,7 +8,7 @@ use apollo_compiler::{Name, Schema};
 
 use super::selection::is_internal;
 use crate::json_text::{ObjectText, array, json};
-use crate::schema::{MOST_BYTES, MOST_DESCRIPTION, MOST_ENUM};
+use crate::schema::{MAX_BYTES, MAX_DESCRIPTION, MAX_ENUM};
 
 /// Levels of nested input objects that are tried, one after the other, until the schema is short enough.
 const LEVELS: [usize; 7] = [12, 6, 4, 3, 2, 1, 0];
@@ -43,9 +43,9 @@ pub(crate) fn tool_schema(
 ) -> Vec<u8> {
     let mut written = Vec::new();
     for level in LEVELS {
-        let mut writer = TypeWriter { schema, level, accepts_null, open: Vec::new(), room: MOST_BYTES };
+        let mut writer = TypeWriter { schema, level, accepts_null, open: Vec::new(), room: MAX_BYTES };
         written = writer.tool(variables, cursor);
-        if writer.room > 0 && written.len() <= MOST_BYTES {
+        if writer.room > 0 && written.len() <= MAX_BYTES {
             break;
         }
     }
@@ -199,7 +199,7 @@ impl TypeWriter<'_> {
         }
         let values = array(&values);
         let own = of.description.as_deref().map(|text| text.to_owned());
-        if values.len() > MOST_ENUM {
+        if values.len() > MAX_ENUM {
             let shown = names.iter().take(SHOWN_VALUES).copied().collect::<Vec<_>>().join(", ");
             let choices = format!("One of {} values, such as {shown}", names.len());
             let text = context.description.map_or(choices.clone(), |own| format!("{own}. {choices}"));
@@ -265,7 +265,7 @@ impl TypeWriter<'_> {
 
     /// Begins a schema with its description: that of the argument, or else `own`, that of the type.
     fn begin(&mut self, context: TypeContext<'_>, own: Option<&str>) -> ObjectText {
-        let most = if self.level > 3 { MOST_DESCRIPTION[0] } else { MOST_DESCRIPTION[1] };
+        let most = if self.level > 3 { MAX_DESCRIPTION[0] } else { MAX_DESCRIPTION[1] };
         let mut out = ObjectText::new();
         if let Some(text) = context.description.or(own) {
             let text = loggia_wire::text::truncated(text.trim(), most);

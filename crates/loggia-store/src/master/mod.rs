@@ -22,8 +22,8 @@ use crate::error::StoreError;
 pub use tool::KeyTool;
 
 /// The maximum number of keys, and the maximum number of bytes of their text.
-const MOST_KEYS: usize = 32;
-const MOST_BYTES: u64 = 4096;
+const MAX_KEYS: usize = 32;
+const MAX_BYTES: u64 = 4096;
 
 pub(crate) type MasterKey = Zeroizing<[u8; KEY_LEN]>;
 
@@ -50,7 +50,7 @@ impl MasterKeys {
         let mut key = Zeroizing::new([0; KEY_LEN]);
         envelope::fill(&mut key[..]);
         let mut keys = vec![named(key)];
-        keys.extend(self.keys.iter().take(MOST_KEYS - 1).cloned());
+        keys.extend(self.keys.iter().take(MAX_KEYS - 1).cloned());
         MasterKeys { keys }
     }
 
@@ -72,7 +72,7 @@ impl MasterKeys {
         }
         match keys.len() {
             0 => Err(wrong("it holds no key")),
-            1..=MOST_KEYS => Ok(MasterKeys { keys }),
+            1..=MAX_KEYS => Ok(MasterKeys { keys }),
             _ => Err(wrong("it holds more than 32 keys")),
         }
     }
@@ -155,8 +155,8 @@ fn unusable(path: &Path, error: &io::Error) -> StoreError {
 fn read(path: &Path) -> io::Result<Secret> {
     let mut file = fs::File::open(path)?;
     check_private(&file.metadata()?)?;
-    let mut text = Zeroizing::new(String::with_capacity(MOST_BYTES as usize));
-    Read::take(&mut file, MOST_BYTES).read_to_string(&mut text)?;
+    let mut text = Zeroizing::new(String::with_capacity(MAX_BYTES as usize));
+    Read::take(&mut file, MAX_BYTES).read_to_string(&mut text)?;
     Ok(Secret::new(text.as_str()))
 }
 

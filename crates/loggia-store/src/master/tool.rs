@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 use zeroize::Zeroizing;
 
-use super::{MOST_BYTES, MasterKeys};
+use super::{MAX_BYTES, MasterKeys};
 use crate::error::StoreError;
 
 /// The time limit of a program. It may have to ask the user.
@@ -129,9 +129,9 @@ impl KeyTool {
             if let (Some(mut stdin), Some(input)) = (child.stdin.take(), input) {
                 stdin.write_all(input.expose().as_bytes()).await?;
             }
-            let mut text = Zeroizing::new(String::with_capacity(MOST_BYTES as usize));
+            let mut text = Zeroizing::new(String::with_capacity(MAX_BYTES as usize));
             if let Some(stdout) = child.stdout.take() {
-                stdout.take(MOST_BYTES).read_to_string(&mut text).await?;
+                stdout.take(MAX_BYTES).read_to_string(&mut text).await?;
             }
             let status = child.wait().await?;
             Ok::<_, std::io::Error>((Secret::new(text.as_str()), status.success()))

@@ -29,9 +29,9 @@ impl DecodeError {
 
     /// Creates the error that `text` is not `expected` (`"an object"`). It quotes the beginning of `text`.
     pub fn expected(expected: &str, text: &[u8]) -> DecodeError {
-        const MOST: usize = 60;
-        let found = String::from_utf8_lossy(&text[..text.len().min(MOST)]);
-        let dots = if text.len() > MOST { "…" } else { "" };
+        const MAX: usize = 60;
+        let found = String::from_utf8_lossy(&text[..text.len().min(MAX)]);
+        let dots = if text.len() > MAX { "…" } else { "" };
         DecodeError::new(format!("expected {expected}, got {}{dots}", found.trim_end_matches('\u{fffd}')))
     }
 

@@ -61,7 +61,7 @@ struct CacheEntry {
 }
 
 /// The maximum time that a result is cached, whatever the server says.
-const MOST_TTL: Duration = Duration::from_secs(24 * 60 * 60);
+const MAX_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl ReplyCache {
     pub(crate) fn new(most_entries: usize, most_bytes: usize) -> ReplyCache {
@@ -93,7 +93,7 @@ impl ReplyCache {
         now: Instant,
     ) {
         let Ok(hints) = reply.result.read::<CacheHints>() else { return };
-        let ttl = Duration::from_millis(hints.ttl_ms.unwrap_or(0)).min(MOST_TTL);
+        let ttl = Duration::from_millis(hints.ttl_ms.unwrap_or(0)).min(MAX_TTL);
         let size = reply.result.as_bytes().len();
         let complete = reply.result.member("resultType").is_none_or(|kind| kind == b"\"complete\"");
         if ttl.is_zero() || !complete || generation != self.generation || size > self.most_bytes {

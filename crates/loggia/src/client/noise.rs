@@ -77,9 +77,9 @@ impl UnreadableMessage {
 
 /// Returns the beginning of a text, on one line.
 fn excerpt(text: &[u8]) -> String {
-    const MOST: usize = 200;
-    let head = String::from_utf8_lossy(&text[..text.len().min(MOST)]);
-    let more = if text.len() > MOST { "…" } else { "" };
+    const MAX: usize = 200;
+    let head = String::from_utf8_lossy(&text[..text.len().min(MAX)]);
+    let more = if text.len() > MAX { "…" } else { "" };
     escape_line(&head) + more
 }
 

@@ -27,7 +27,7 @@ pub(crate) struct Tools {
 }
 
 /// The maximum number of tools.
-const MOST_TOOLS: usize = 16_384;
+const MAX_TOOLS: usize = 16_384;
 
 impl Tools {
     pub(crate) fn get(&self, name: &str) -> Option<Arc<ToolFacts>> {
@@ -42,7 +42,7 @@ impl Tools {
     /// Remembers the tools of a page. If `mirrors` is true, removes tools with invalid `x-mcp-header` annotations,
     /// because calls of them cannot succeed ("Schema Extension").
     pub(crate) fn learn(&mut self, tools: &mut Vec<Tool>, mirrors: bool) {
-        if self.known.len() + tools.len() > MOST_TOOLS {
+        if self.known.len() + tools.len() > MAX_TOOLS {
             self.clear();
         }
         tools.retain(|tool| match ParamHeaders::from_schema(&tool.input_schema) {

@@ -245,8 +245,8 @@ async fn a_list_full_of_invalid_entries_has_a_bounded_number_of_warnings() {
     let (client, _) = listing(Limits::default(), false, move |_| Ok(page.clone())).await;
     let (names, warnings) = KINDS[0].read(&client).await.expect("it lists");
     assert!(names.is_empty());
-    assert_eq!(warnings.len(), Listing::<()>::MOST_WARNINGS);
-    assert_eq!(warnings.last(), Some(&ListWarning::More(500 - Listing::<()>::MOST_WARNINGS + 1)));
+    assert_eq!(warnings.len(), Listing::<()>::MAX_WARNINGS);
+    assert_eq!(warnings.last(), Some(&ListWarning::More(500 - Listing::<()>::MAX_WARNINGS + 1)));
 }
 
 #[tokio::test(start_paused = true)]

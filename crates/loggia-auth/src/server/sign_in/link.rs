@@ -159,7 +159,7 @@ mod tests {
         let links = Arc::new(Mutex::new(Vec::new()));
         let shown = links.clone();
         let records = clock.records();
-        let guard = RestrictedHttpClient::new(FetchPolicy::development()).unwrap();
+        let http = RestrictedHttpClient::new(FetchPolicy::development()).unwrap();
         let cookies = ServerCookies { secure: true, port: None };
         let sign_in = LinkSignIn {
             subject: "ada".to_owned(),
@@ -167,7 +167,7 @@ mod tests {
             urls: Arc::new(ServerUrls::new("https://hub.example".to_owned()).unwrap()),
             sessions: Sessions::new(records.clone(), cookies, Duration::from_secs(60)),
             pending: PendingAuthorizations::new(records.clone()),
-            clients: Arc::new(ClientRegistry::new(Vec::new(), records.clone(), guard)),
+            clients: Arc::new(ClientRegistry::new(Vec::new(), records.clone(), http)),
             limiter: Arc::new(RateLimiter::new(None)),
             records,
         };

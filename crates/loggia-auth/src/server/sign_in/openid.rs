@@ -190,7 +190,7 @@ impl ProviderSignIn {
             id_token: Secret,
         }
         let fetch = self.token_request(code, verifier).await?;
-        let reply = self.provider.guard.send(fetch).await.map_err(|error| error.to_string())?;
+        let reply = self.provider.http.send(fetch).await.map_err(|error| error.to_string())?;
         if !reply.status.is_success() {
             return Err(format!("its token endpoint answers {}", reply.status));
         }

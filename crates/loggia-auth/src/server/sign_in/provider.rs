@@ -20,7 +20,7 @@ pub struct OpenIdProvider {
     pub(super) client_secret: Option<Secret>,
     pub(super) scopes: String,
     pub(super) admit: AdmitFn,
-    pub(super) guard: RestrictedHttpClient,
+    pub(super) http: RestrictedHttpClient,
 }
 
 impl fmt::Debug for OpenIdProvider {
@@ -36,15 +36,15 @@ impl OpenIdProvider {
         issuer: &str,
         client_id: impl Into<String>,
         client_secret: Option<Secret>,
-        guard: RestrictedHttpClient,
+        http: RestrictedHttpClient,
     ) -> Result<OpenIdProvider, url::ParseError> {
         Ok(OpenIdProvider {
-            provider: RemoteIssuer::new(issuer, guard.clone())?,
+            provider: RemoteIssuer::new(issuer, http.clone())?,
             client_id: client_id.into(),
             client_secret,
             scopes: "openid profile email".to_owned(),
             admit: Arc::new(|claims| claims.get("sub")?.as_str().map(str::to_owned)),
-            guard,
+            http,
         })
     }
 

@@ -266,7 +266,7 @@ impl Http1ClientConnection {
         let mut response = std::pin::pin!(self.sender.try_send_request(request));
         let self_waker = self.self_waker.clone();
         let answered = std::future::poll_fn(|cx| {
-            self_waker.look(cx, |cx| {
+            self_waker.poll(cx, |cx| {
                 self.drive(cx);
                 response.as_mut().poll(cx)
             })
@@ -280,7 +280,7 @@ impl Http1ClientConnection {
         incoming: &mut Incoming,
         cx: &mut Context<'_>,
     ) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
-        self.self_waker.clone().look(cx, |cx| {
+        self.self_waker.clone().poll(cx, |cx| {
             let frame = Pin::new(&mut *incoming).poll_frame(cx);
             if frame.is_ready() {
                 return frame;

@@ -16,25 +16,25 @@ pub(super) struct SelfWaker {
 }
 
 impl SelfWaker {
-    const QUIET: u8 = 0;
-    const LOOKING: u8 = 1;
-    const AGAIN: u8 = 2;
+    const IDLE: u8 = 0;
+    const POLLING: u8 = 1;
+    const WOKEN: u8 = 2;
     /// The maximum number of polls in a row. Without it, a task whose budget (tokio's) is used up would be polled
     /// forever.
     const ROUNDS: usize = 3;
 
     /// Polls with this value as the waker, and again if it was woken meanwhile.
-    pub(super) fn look<T>(
+    pub(super) fn poll<T>(
         self: &Arc<SelfWaker>,
         cx: &mut Context<'_>,
-        mut look: impl FnMut(&mut Context<'_>) -> Poll<T>,
+        mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
     ) -> Poll<T> {
         self.task.register(cx.waker());
         let waker = Waker::from(self.clone());
         for _ in 0..SelfWaker::ROUNDS {
-            self.state.store(SelfWaker::LOOKING, Ordering::SeqCst);
-            let seen = look(&mut Context::from_waker(&waker));
-            let again = self.state.swap(SelfWaker::QUIET, Ordering::SeqCst) == SelfWaker::AGAIN;
+            self.state.store(SelfWaker::POLLING, Ordering::SeqCst);
+            let seen = poll(&mut Context::from_waker(&waker));
+            let again = self.state.swap(SelfWaker::IDLE, Ordering::SeqCst) == SelfWaker::WOKEN;
             if seen.is_ready() || !again {
                 return seen;
             }
@@ -50,9 +50,9 @@ impl Wake for SelfWaker {
     }
 
     fn wake_by_ref(self: &Arc<SelfWaker>) {
-        let looking = (SelfWaker::LOOKING, SelfWaker::AGAIN);
-        let seen = self.state.compare_exchange(looking.0, looking.1, Ordering::SeqCst, Ordering::SeqCst);
-        if seen == Err(SelfWaker::QUIET) {
+        let polling = (SelfWaker::POLLING, SelfWaker::WOKEN);
+        let seen = self.state.compare_exchange(polling.0, polling.1, Ordering::SeqCst, Ordering::SeqCst);
+        if seen == Err(SelfWaker::IDLE) {
             self.task.wake();
         }
     }
@@ -75,12 +75,12 @@ mod tests {
     }
 
     /// Returns the number of polls of the futures and of wake-ups of the task, if the first `times` polls
-    /// wake the alarm.
+    /// wake the waker.
     fn polled(times: usize) -> (usize, usize) {
         let (self_waker, task) = (Arc::<SelfWaker>::default(), Arc::<TaskWaker>::default());
         let waker = Waker::from(task.clone());
         let mut polls = 0;
-        let seen = self_waker.look(&mut Context::from_waker(&waker), |cx| {
+        let seen = self_waker.poll(&mut Context::from_waker(&waker), |cx| {
             polls += 1;
             if polls <= times {
                 cx.waker().wake_by_ref();
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_while_looking_is_heard_at_once() {
+    fn a_wake_during_the_poll_polls_again() {
         assert_eq!(polled(0), (1, 0));
         assert_eq!(polled(1), (2, 0));
         assert_eq!(polled(2), (3, 0));
@@ -102,11 +102,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_later_wakes_the_task_once() {
+    fn a_later_wake_wakes_the_task_once() {
         let (self_waker, task) = (Arc::<SelfWaker>::default(), Arc::<TaskWaker>::default());
         let waker = Waker::from(task.clone());
         let mut kept = None;
-        let seen = self_waker.look(&mut Context::from_waker(&waker), |cx| {
+        let seen = self_waker.poll(&mut Context::from_waker(&waker), |cx| {
             kept = Some(cx.waker().clone());
             Poll::<()>::Pending
         });

@@ -29,7 +29,7 @@ const LEAST_RETRY: Duration = Duration::from_millis(100);
 /// The time that the first requests of a session wait for the stream that belongs to no request.
 const HEAD_START: Duration = Duration::from_millis(500);
 /// The longest pause between failed attempts.
-const MOST_RETRY: Duration = Duration::from_secs(60);
+const MAX_RETRY: Duration = Duration::from_secs(60);
 /// The number of failed attempts in a row after which a stream is not resumed.
 const ATTEMPTS: u32 = 5;
 
@@ -61,7 +61,7 @@ impl StreamPosition {
         if failures == 0 {
             base
         } else {
-            base.max(RETRY).saturating_mul(1 << failures.min(6)).min(base.max(MOST_RETRY))
+            base.max(RETRY).saturating_mul(1 << failures.min(6)).min(base.max(MAX_RETRY))
         }
     }
 }

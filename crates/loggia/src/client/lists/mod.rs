@@ -29,7 +29,7 @@ pub struct Listing<T> {
     pub entries: Vec<T>,
     /// The JSON text of each entry, as the server wrote it. Empty if the entries were not read from JSON.
     pub sources: Vec<RawJson>,
-    /// The missing entries, with the reasons: at most [`Listing::MOST_WARNINGS`]. If there are more, the last warning
+    /// The missing entries, with the reasons: at most [`Listing::MAX_WARNINGS`]. If there are more, the last warning
     /// has their number.
     pub warnings: Vec<ListWarning>,
 }
@@ -42,11 +42,11 @@ impl<T> Default for Listing<T> {
 
 impl<T> Listing<T> {
     /// The maximum number of warnings.
-    pub const MOST_WARNINGS: usize = 32;
+    pub const MAX_WARNINGS: usize = 32;
 
     /// Adds a warning, or only counts it if there are too many.
     pub fn warn(&mut self, warning: ListWarning) {
-        if self.warnings.len() < Self::MOST_WARNINGS {
+        if self.warnings.len() < Self::MAX_WARNINGS {
             return self.warnings.push(warning);
         }
         match self.warnings.last_mut() {

@@ -59,8 +59,8 @@ impl fmt::Display for ListWarning {
 
 /// Returns a text of the server, shortened, on one line: unsafe characters are escaped.
 fn one_line(text: &str) -> String {
-    const MOST: usize = 200;
-    match text.char_indices().nth(MOST) {
+    const MAX: usize = 200;
+    match text.char_indices().nth(MAX) {
         Some((end, _)) => escape_line(&text[..end]) + "…",
         None => escape_line(text),
     }

@@ -211,7 +211,7 @@ impl http_body::Body for Body {
 }
 
 /// Most bytes that are dropped.
-const MOST_DROPPED: usize = 64 << 20;
+const MAX_DROPPED: usize = 64 << 20;
 /// The longest time for that.
 const DROP_TIME: Duration = Duration::from_secs(10);
 
@@ -255,7 +255,7 @@ impl Drop for RequestBody {
 }
 
 async fn read_and_drop(mut incoming: Incoming) {
-    let mut left = MOST_DROPPED;
+    let mut left = MAX_DROPPED;
     while let Some(Ok(frame)) = incoming.frame().await {
         let read = frame.data_ref().map_or(0, Bytes::len);
         let Some(rest) = left.checked_sub(read) else { return };

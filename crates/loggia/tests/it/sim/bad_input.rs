@@ -13,16 +13,16 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::machine::initialize;
 use super::service::Script;
 
-const MOST: usize = 2000;
+const MAX: usize = 2000;
 
 /// Everything that a server which is sent `input` and then the end of input writes.
 async fn exchange(input: &[u8]) -> Vec<Value> {
     let (client, server) = tokio::io::duplex(1 << 20);
     let (reader, writer) = tokio::io::split(server);
-    let limits = Limits { message_bytes: MOST, ..Limits::default() };
+    let limits = Limits { message_bytes: MAX, ..Limits::default() };
     let served = tokio::spawn(duplex::serve(
         Arc::new(Script::default()),
-        LineReader::new(reader, MOST),
+        LineReader::new(reader, MAX),
         LineWriter::new(writer),
         limits,
         Shutdown::new(),
@@ -70,7 +70,7 @@ fn rows() -> Vec<Row> {
         ("a NUL byte", text("{\"jsonrpc\":\"2.0\",\"id\":1,\0\"method\":\"ping\"}"), absent(-32700)),
         (
             "too long",
-            format!(r#"{{"jsonrpc":"2.0","method":"{}"}}"#, "x".repeat(MOST)).into_bytes(),
+            format!(r#"{{"jsonrpc":"2.0","method":"{}"}}"#, "x".repeat(MAX)).into_bytes(),
             absent(-32600),
         ),
         ("too deep", nested(200).into_bytes(), absent(-32600)),

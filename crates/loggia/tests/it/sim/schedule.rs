@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 use super::machine::{self, Machine, call, cancel, modern, request};
 
 const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
-const MOST_CALLS: usize = 3;
-const MOST_ASKS: usize = 2;
+const MAX_CALLS: usize = 3;
+const MAX_ASKS: usize = 2;
 
 /// One thing that happens. Numbers choose among what is there.
 #[derive(Debug, Clone)]
@@ -112,8 +112,8 @@ fn pick<T: Copy>(from: impl IntoIterator<Item = T>, choice: u8) -> Option<T> {
 impl World {
     fn new(session: Option<Version>) -> World {
         let limits = Limits {
-            requests_per_connection: MOST_CALLS,
-            asks: MOST_ASKS,
+            requests_per_connection: MAX_CALLS,
+            asks: MAX_ASKS,
             ask_timeout: Duration::from_secs(30),
             ..Limits::default()
         };
@@ -264,8 +264,8 @@ impl World {
                 message => self.judge(&message),
             }
         }
-        assert!(self.machine.calls.len() <= MOST_CALLS, "no more run than may");
-        assert!(self.questions.len() <= MOST_ASKS, "no more is asked than may be");
+        assert!(self.machine.calls.len() <= MAX_CALLS, "no more run than may");
+        assert!(self.questions.len() <= MAX_ASKS, "no more is asked than may be");
     }
 
     /// Checks that the client may get this message now.

@@ -26,7 +26,7 @@ const EXPOSED: &str = "Mcp-Session-Id, WWW-Authenticate, MCP-Protocol-Version, D
 /// Seconds that a browser may cache the response to a preflight.
 const MAX_AGE: &str = "600";
 /// Longest list of headers in a preflight that is read, in bytes.
-const MOST_REQUESTED: usize = 8 << 10;
+const MAX_REQUESTED: usize = 8 << 10;
 
 /// Checks requests, and adds the headers by which browsers let a page read a response.
 #[derive(Debug)]
@@ -94,7 +94,7 @@ fn preflight(headers: &HeaderMap) -> Response<Body> {
 
 fn allowed_headers(headers: &HeaderMap) -> HeaderValue {
     let requested = headers.get(ACCESS_CONTROL_REQUEST_HEADERS).and_then(|value| value.to_str().ok());
-    let requested = requested.filter(|text| text.len() <= MOST_REQUESTED).unwrap_or_default();
+    let requested = requested.filter(|text| text.len() <= MAX_REQUESTED).unwrap_or_default();
     let is_param = |name: &&str| {
         let start = name.get(..PARAM_PREFIX.len());
         start.is_some_and(|start| start.eq_ignore_ascii_case(PARAM_PREFIX))

@@ -17,7 +17,7 @@ use crate::limits::Limits;
 pub(super) const STANDALONE: u64 = 0;
 
 /// Most events that wait for the connection that carries their stream, before what can be spared is left out.
-const MOST_UNSENT: u64 = 1024;
+const MAX_UNSENT: u64 = 1024;
 
 /// The shortest message that may have a guard, which lasts until its event was sent.
 pub(super) const LARGE: usize = 16 << 10;
@@ -188,7 +188,7 @@ impl EventLog {
     /// Returns whether so much waits for the stream's connection that notifications should be dropped.
     pub(super) fn is_crowded(&self, stream: u64) -> bool {
         let Some(state) = self.streams.get(&stream) else { return false };
-        state.end - state.cursor >= MOST_UNSENT || self.bytes > self.most_bytes.saturating_mul(4)
+        state.end - state.cursor >= MAX_UNSENT || self.bytes > self.most_bytes.saturating_mul(4)
     }
 
     /// Nothing will be added to this stream any more.
@@ -432,7 +432,7 @@ mod tests {
     fn a_stream_that_nobody_reads_is_crowded() {
         let mut log = log(10, 1000);
         let carrier = log.open();
-        (0..MOST_UNSENT).for_each(|_| push(&mut log, carrier, &["a"]));
+        (0..MAX_UNSENT).for_each(|_| push(&mut log, carrier, &["a"]));
         assert!(log.is_crowded(carrier.stream));
         sent(&mut log, carrier);
         assert!(!log.is_crowded(carrier.stream));
