@@ -33,7 +33,7 @@ pub(crate) enum Code {
 /// Phrases by which servers, and Loggia, report that a valid credential lacks a scope.
 const LACKS_SCOPE: [&str; 2] = ["insufficient_scope", "wants the scopes"];
 
-/// Why a command did not do what it was asked.
+/// The failure of a command.
 #[derive(Debug)]
 pub(crate) struct Failure {
     code: Code,
@@ -52,18 +52,17 @@ impl Failure {
         Failure { code, message: message.to_string(), hint: None, sign_in: false }
     }
 
-    /// The user's line or file is wrong.
+    /// Creates the failure of a wrong command line or file.
     pub(crate) fn usage(message: impl fmt::Display) -> Failure {
         Failure::new(Code::Usage, message)
     }
 
-    /// Everything that had to be said is already on the screen.
+    /// Creates a failure that prints nothing, because the command has printed the reason already.
     pub(crate) fn silent(code: Code) -> Failure {
         Failure { code, message: String::new(), hint: None, sign_in: false }
     }
 
-    /// The same with another code, where the code is `from`: an error means something else while a
-    /// connection is being opened.
+    /// Replaces the code `from` by `to`: an error has another meaning while a connection is being opened.
     pub(crate) fn context(mut self, from: Code, to: Code) -> Failure {
         if self.code == from {
             self.code = to;
@@ -71,7 +70,7 @@ impl Failure {
         self
     }
 
-    /// Says what to do about it.
+    /// Adds the next step.
     pub(crate) fn hint(mut self, hint: impl fmt::Display) -> Failure {
         self.hint = Some(hint.to_string());
         self
@@ -100,7 +99,7 @@ impl Failure {
     /// Names the server to sign in to, if a sign-in helps.
     pub(crate) fn at(self, target: Option<&String>) -> Failure {
         let Some(target) = target.filter(|_| self.sign_in) else { return self };
-        // A credential that is good would only be found good again.
+        // A valid credential without the scope would only be confirmed again.
         let lacks_scope = LACKS_SCOPE.iter().any(|words| self.message.contains(words));
         let scope = if lacks_scope { " --scope SCOPE" } else { "" };
         self.hint(format!(

@@ -1,10 +1,10 @@
-//! The binary `loggia`: many systems behind one MCP endpoint, and a look at any server there is.
+//! The binary `loggia`: it serves many systems at one MCP endpoint, and examines and calls any MCP server.
 //!
 //! * `args`: the command line; `exit`: how it ends; `out`: where it writes; `log`: what it logs;
-//! * `target`: from a word on the line to a connected client;
-//! * `commands`: what each command does; `render`: what people see of a server;
+//! * `target`: the connected client for the target on the command line;
+//! * `commands`: the commands; `render`: results as text for people;
 //! * `text`: text from outside, safe to show, and its columns;
-//! * `pairs`: `key=value` to JSON; `ask`: questions of a server on the terminal; `progress`: how far it is.
+//! * `pairs`: arguments from `key=value`; `ask`: questions of a server on the terminal; `progress`: the progress of a call.
 
 mod args;
 mod ask;
@@ -25,7 +25,7 @@ use exit::Outcome;
 use loggia::client::ChildGuard;
 use loggia_connect::redact::Redactor;
 
-/// Makes this program the guard of a child process. No user writes it, so `--help` does not list it.
+/// The argument that makes this program the guard of a child process. Users do not write it, so `--help` does not list it.
 const CHILD_GUARD: &str = "child-guard";
 
 fn main() -> ExitCode {

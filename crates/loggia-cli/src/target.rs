@@ -28,7 +28,7 @@ pub(crate) enum Target<'a> {
     Connector(&'a str),
 }
 
-/// The target, and the words after it.
+/// Returns the target, and the words after it.
 pub(crate) fn split<'a>(words: &'a [String], server: &'a [String]) -> Outcome<(Target<'a>, &'a [String])> {
     if !server.is_empty() {
         return Ok((Target::Command(server), words));
@@ -79,7 +79,7 @@ pub(crate) async fn connect(
     screen: &Arc<Screen>,
 ) -> Outcome<Client> {
     let builder = builder(&args.connect)?;
-    // What is given on the line is what is meant.
+    // A credential on the command line takes the place of the saved one.
     let given = args.connect.header.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
     let all = credentials;
     let credentials = if given { &credentials.without_any() } else { credentials };
@@ -130,7 +130,7 @@ fn child(words: &[String], args: &ConnectArgs) -> Child {
     args.env.iter().fold(child, |child, (name, value)| child.env(name, value))
 }
 
-/// There is no connector of this name.
+/// Creates the failure for a connector that does not exist.
 pub(crate) fn no_connector(name: &str, config: &GatewayConfig) -> Failure {
     let names = config.names().join(", ");
     let place = match config.file() {

@@ -9,12 +9,12 @@ use std::sync::Arc;
 
 use crate::secret::Location;
 
-/// Characters of a name for which one may be wrong.
+/// The number of characters of a name among which one may be wrong.
 const CHARACTERS_PER_FAULT: usize = 5;
-/// Length of a name below which it resembles every other short one.
+/// Names that are shorter are not compared, because each resembles every other short name.
 const SHORTEST: usize = 3;
 
-/// One thing that is wrong.
+/// One problem.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// The place; `None` if the file could not be read at all.
@@ -91,7 +91,7 @@ const OTHER_KEYS: [(&str, &str); 18] = [
     ("disabled", "enabled"),
 ];
 
-/// The key that is meant by one that is unknown: by its name in other programs, or by its looks.
+/// Returns the known key that an unknown one stands for: its name in other programs, or a similar name.
 pub(crate) fn meant(unknown: &str, known: &[&str]) -> String {
     let plain = unknown.replace(['_', '-'], "").to_lowercase();
     let other = OTHER_KEYS.iter().find(|(other, key)| *other == plain && known.contains(key));

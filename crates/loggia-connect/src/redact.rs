@@ -1,7 +1,7 @@
 //! Redaction of texts that are shown or logged: a value that `${NAME}` stands for is replaced by `${NAME}`.
 //!
 //! Programs and servers repeat what they were given: a command that cannot be started is named, a child prints its
-//! arguments when it fails, a server quotes a header. None of these texts is ours to phrase, so values are looked for in
+//! arguments when it fails, a server quotes a header. Loggia does not write these texts, so values are looked for in
 //! all of them. Invariant: a [`Redactor`] knows the values before anything is opened with them.
 
 use std::borrow::Cow;
@@ -23,7 +23,7 @@ pub struct Redactor(Arc<RwLock<KnownValues>>);
 /// The values, the longest first.
 struct KnownValues {
     redactions: Vec<Redaction>,
-    /// The bytes that a value begins with, in small letters: most places of a text are passed over by them alone.
+    /// The first bytes of the values, in small letters. Most places of a text are excluded by this table alone.
     first_bytes: [bool; 256],
 }
 

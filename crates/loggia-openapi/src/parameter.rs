@@ -74,7 +74,7 @@ pub(crate) struct ApiParameter {
     pub(crate) allow_reserved: bool,
 }
 
-/// A value as the styles see it: one text, several, or named ones.
+/// A value in the forms that styles distinguish: one text, several texts, or texts with names.
 #[derive(Debug, Clone, PartialEq)]
 enum Parts {
     One(String),

@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-/// Most values of a document. A description of 13 MB has about 400,000.
+/// The maximum number of values of a document. A description of 13 MB has about 400,000.
 const MAX_NODES: usize = 4_000_000;
 
 /// Translates a YAML document to JSON text.

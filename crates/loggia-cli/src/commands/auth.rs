@@ -19,9 +19,9 @@ use crate::target::{self, Target, read_all};
 use crate::text::one_line;
 use loggia::transport::TerminationSignals;
 
-/// Holds the secret of a client that the line names.
+/// The variable for the secret of the client.
 const CLIENT_SECRET: &str = "LOGGIA_CLIENT_SECRET";
-/// Holds that of the client at the identity provider.
+/// The variable for the secret of the client at the identity provider.
 const SSO_SECRET: &str = "LOGGIA_SSO_CLIENT_SECRET";
 /// Longest line that is read for an answer.
 const MAX_LINE: u64 = 16 << 10;
@@ -98,7 +98,7 @@ async fn server(word: &str, config: Option<&Path>, credentials: &Credentials) ->
     }
 }
 
-/// The client that the line names.
+/// Returns the client that the line names.
 async fn client(args: &LoginArgs) -> Outcome<Option<PreregisteredClient>> {
     let Some(id) = args.client_id.clone() else { return Ok(None) };
     let secret = match args.client_secret {
@@ -128,7 +128,7 @@ async fn token_source(
     }))
 }
 
-/// A secret, which is not on the line: what is there can be seen by everybody on the machine.
+/// Reads a secret from a variable or from the terminal. It is no argument, because all users of the machine can see those.
 async fn secret(variable: &str, prompt: &'static str) -> Outcome<Secret> {
     let given = std::env::var(variable).ok();
     let given = match given.filter(|secret| !secret.is_empty()) {
@@ -187,7 +187,7 @@ async fn login(args: &LoginArgs, config: Option<&Path>, credentials: &Credential
     show(args.at.format, &report, &report.to_text())
 }
 
-/// Lets the browser hear what came of the sign-in: the page is sent by a task that would end with the program.
+/// Waits until the browser has the last page, because the task that sends it ends with the program.
 pub(super) async fn goodbye() {
     let tasks = tokio::runtime::Handle::current().metrics();
     let over = async {
@@ -195,7 +195,7 @@ pub(super) async fn goodbye() {
             tokio::time::sleep(GOODBYE_POLL).await;
         }
     };
-    // A browser that does not read is not waited for.
+    // A browser that does not read must not hold up the command.
     let _ = tokio::time::timeout(GOODBYE, over).await;
 }
 
@@ -214,7 +214,7 @@ async fn all(credentials: &Credentials, format: FormatArgs) -> Outcome {
 
 /// Returns the browser of the user, on this machine or on another.
 pub(super) fn browser(no_browser: bool) -> LoopbackUserAgent {
-    // What else is on stdin is not ours to read.
+    // If stdin is no terminal, it belongs to another program.
     let reads = no_browser || std::io::stdin().is_terminal();
     let show = move |page: &url::Url| {
         // The server chose this page, and a desktop opens other programs for other schemes.
@@ -240,7 +240,7 @@ pub(super) fn browser(no_browser: bool) -> LoopbackUserAgent {
     })
 }
 
-/// The first line of stdin that says anything.
+/// Returns the first line of stdin that is not blank.
 pub(super) fn pasted() -> Option<String> {
     let mut input = std::io::stdin().lock().take(MAX_LINE);
     let mut line = String::new();

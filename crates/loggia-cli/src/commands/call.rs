@@ -13,7 +13,7 @@ use crate::out::{self, BAD};
 use crate::pairs;
 use crate::render::content::{self, Saving};
 
-/// Most bytes of arguments that are read from stdin.
+/// The maximum number of bytes of arguments that are read from stdin.
 const MAX_STDIN: u64 = 4 << 20;
 
 /// `loggia call`.
@@ -46,7 +46,7 @@ pub(crate) async fn run(session: &Session<'_>, args: &CallArgs, words: &[String]
     Ok(())
 }
 
-/// The input schema of the tool, which says what `key=value` means. Without arguments it does not matter.
+/// Returns the input schema of the tool, which gives `key=value` its type. Without arguments it is not needed.
 async fn schema(session: &Session<'_>, name: &str, words: &[String]) -> Outcome<JsonObject> {
     if words.is_empty() {
         return Ok(JsonObject::new());

@@ -1,4 +1,4 @@
-//! `loggia complete`: what a server proposes for an argument.
+//! `loggia complete`: print the values that a server proposes for an argument.
 
 use std::collections::BTreeMap;
 

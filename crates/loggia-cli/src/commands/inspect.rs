@@ -1,4 +1,4 @@
-//! `loggia inspect`: what a server is, how fast it answers, and what is wrong with what it lists.
+//! `loggia inspect`: examine a server: its identity, its times, and the problems of its lists.
 
 use std::fmt::Write;
 use std::time::Duration;

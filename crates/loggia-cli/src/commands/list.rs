@@ -68,7 +68,7 @@ async fn both(session: &Session<'_>) -> Outcome<(Listing<Resource>, Listing<Reso
     let resources = warned(session, client.read_resource_list().await?);
     match client.read_resource_template_list().await {
         Ok(templates) => Ok((resources, warned(session, templates))),
-        // The resources are there all the same.
+        // The resources can be listed without the templates.
         Err(error @ loggia::Error::Rpc(_)) => {
             session.warn(&format!("the resource templates cannot be listed: {error}"));
             Ok((resources, Listing::default()))

@@ -1,4 +1,4 @@
-//! `loggia read`: what a resource holds.
+//! `loggia read`: print the contents of a resource.
 
 use loggia::model::ServerResult;
 use loggia::wire::Method;

@@ -22,7 +22,7 @@ use crate::text::one_line;
 /// The longest wait for a server when the connection closes.
 const GOODBYE: Duration = Duration::from_secs(5);
 
-/// One command's dealings with one server.
+/// One command and its connection to one server.
 pub(crate) struct Session<'a> {
     args: &'a GlobalClientArgs,
     config: Option<&'a Path>,
@@ -71,7 +71,7 @@ impl<'a> Session<'a> {
         };
         self.screen.clear();
         if let Some(client) = self.client.get() {
-            // Dropping the request has cancelled it; closing sends that out, and lets a child leave in peace.
+            // Dropping the request has cancelled it. Closing sends the cancellation, and lets a child process end itself.
             let _ = tokio::time::timeout(GOODBYE, client.close()).await;
         }
         outcome
@@ -158,12 +158,12 @@ impl<'a> Session<'a> {
     }
 }
 
-/// A result of another method than was asked for.
+/// Creates the failure for a result of another method.
 pub(crate) fn wrong_result() -> Failure {
     Failure::new(Code::Protocol, "the server answered with the result of something else")
 }
 
-/// Says that there is no thing of this name, and which there are.
+/// Creates the failure for a name that does not exist, with similar names.
 pub(crate) fn unknown<'n>(what: &str, name: &str, names: impl IntoIterator<Item = &'n str>) -> Failure {
     const MAX: usize = 12;
     let all: Vec<&str> = names.into_iter().collect();
@@ -178,7 +178,7 @@ pub(crate) fn unknown<'n>(what: &str, name: &str, names: impl IntoIterator<Item 
     }
 }
 
-/// One holds the other, or they look alike.
+/// Returns whether one name contains the other, or both are similar.
 fn is_alike(name: &str, wanted: &str) -> bool {
     const ALIKE: f64 = 0.8;
     let (name, wanted) = (name.to_lowercase(), wanted.to_lowercase());

@@ -23,7 +23,7 @@ pub fn connector_name(written: &str) -> Result<String, String> {
         }
         name.push_str(&part.to_ascii_lowercase());
     }
-    // A name that is one already stays as it is, however many '-' it has.
+    // A correct name stays as it is, however many '-' it has.
     if is_name(written) {
         name = written.to_owned();
     } else if name.starts_with(|c: char| c.is_ascii_digit()) {
@@ -39,7 +39,7 @@ pub fn connector_name(written: &str) -> Result<String, String> {
     Err(format!("'{}' cannot name a connector: {reason}", written.escape_debug()))
 }
 
-/// Checks a prefix; the error says which there are.
+/// Checks a prefix; the error states the rule.
 pub(super) fn check_prefix(prefix: &str) -> Result<(), String> {
     match prefix.is_empty() || is_name(prefix) {
         true => Ok(()),

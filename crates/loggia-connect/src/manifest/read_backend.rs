@@ -103,7 +103,7 @@ fn transport(
     })
 }
 
-/// Reports a key that is missing. One that is there, and wrong, was reported.
+/// Reports a missing key. A key with a wrong value was reported before.
 fn missing<T>(
     table: &TableReader<'_>,
     key: &str,

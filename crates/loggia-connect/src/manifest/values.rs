@@ -126,7 +126,7 @@ impl ConnectorValues {
         Ok(Secret::new(filled.as_str()))
     }
 
-    /// Returns whether a text is one value of the user, who gave none.
+    /// Returns whether a text consists of one placeholder for which the user gave no value.
     pub(crate) fn is_absent(&self, text: &ManifestText) -> bool {
         matches!(text.parts(), [TextPart::Config(name)] if !self.texts.contains_key(name))
     }
@@ -150,7 +150,7 @@ impl ConnectorValues {
     pub fn json(&self, value: &Value) -> Result<Value, MissingValue> {
         Ok(match value {
             Value::String(text) => {
-                // A text that is none was reported when the manifest was read.
+                // A text with a wrong placeholder was reported when the manifest was read.
                 let Ok(parsed) = ManifestText::parse(text) else { return Ok(value.clone()) };
                 if let [TextPart::Config(name)] = parsed.parts()
                     && let Some(value) = self.json.get(name)

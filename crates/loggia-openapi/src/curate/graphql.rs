@@ -12,7 +12,7 @@ use crate::error::DescriptionError;
 use crate::graphql::{GraphqlOperation, GraphqlSchema, SelectionLimits};
 use crate::operation::one_line;
 
-/// Most tools of a manifest without a selection.
+/// The maximum number of tools of a manifest without a selection.
 const MAX_TOOLS: usize = 15;
 /// Verbs that are no part of an object's name.
 const VERBS: [&str; 6] = ["create", "add", "update", "edit", "get", "list"];
@@ -45,7 +45,7 @@ pub fn curate_graphql(
     backend["kind"] = value("graphql");
     backend["url"] = value(endpoint.to_string());
     let mut auth = Table::new();
-    // A schema says nothing of credentials.
+    // A schema does not describe credentials.
     auth["class"] = value("api_key");
     auth["credential"] = value(InlineTable::from_iter([("title", "Access token")]));
     backend["auth"] = Item::Table(auth);

@@ -9,11 +9,11 @@ use crate::error::DescriptionError;
 use crate::media_type::MediaKind;
 use crate::operation::Operation;
 
-/// Most tools of a manifest without a selection.
+/// The maximum number of tools of a manifest without a selection.
 const MAX_TOOLS: usize = 15;
-/// Most tags that tools are taken from.
+/// The maximum number of tags from which tools are taken.
 const MAX_TAGS: usize = 5;
-/// Operations that an error suggests.
+/// The number of operations that an error suggests.
 const SUGGESTED: usize = 5;
 
 /// The kinds of work on an object, in the order in which they are chosen.

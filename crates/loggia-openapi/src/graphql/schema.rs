@@ -56,7 +56,7 @@ impl GraphqlSchema {
         if text.contains("@oneOf") && !text.contains("directive @oneOf") {
             builder = builder.parse(ONE_OF, "one_of.graphql");
         }
-        // The user cannot mend the schema of a vendor, and a fault in one type is none of the others.
+        // The user cannot mend the schema of a vendor, and a fault in one type does not affect the others.
         let (schema, duplicates) = match builder.build() {
             Ok(schema) => (schema, Vec::new()),
             Err(found) => (found.partial, faults(&found.errors)),
@@ -136,7 +136,7 @@ impl GraphqlSchema {
             fields.iter().filter(|field| field.kind == OperationType::Mutation).map(snake).collect();
         let wanted = fields.iter().map(|field| {
             let name = snake(field);
-            // A query may have the name of a mutation: the one that reads an update has that of the one that updates.
+            // A query and a mutation may have one name: `update` reads an update, or makes one.
             let is_shared = field.kind == OperationType::Query && mutations.contains(&name);
             (if is_shared { format!("get_{name}") } else { name }, field.key())
         });

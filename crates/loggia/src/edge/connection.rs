@@ -60,13 +60,13 @@ pub struct CallKey(u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AskKey(pub u64);
 
-/// The two eras' forms of a request; what a modern one says about itself, where it is known already.
+/// The form of a request in its era; the metadata of a modern request, if it is known already.
 enum RequestForm {
     Modern(Option<Arc<RequestMeta>>),
     Legacy,
 }
 
-/// The question and its call that wait for an answer.
+/// A question that waits for its answer, and the call that asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Asker {
     ask: AskKey,
@@ -120,7 +120,7 @@ struct IncomingRequest {
 }
 
 impl DuplexConnection {
-    /// A connection on which nothing was said yet.
+    /// Creates a connection before its first message.
     pub fn new(limits: Limits) -> DuplexConnection {
         DuplexConnection {
             session: None,
@@ -146,7 +146,7 @@ impl DuplexConnection {
         self.actions.pop_front()
     }
 
-    /// When to call [`handle_timeout`](DuplexConnection::handle_timeout), if nothing else happens before.
+    /// Returns the time at which to call [`handle_timeout`](DuplexConnection::handle_timeout), if nothing else happens before.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let closing = self.closing.filter(|_| !self.closed);
         [self.client_requests.poll_timeout(), closing].into_iter().flatten().min()
@@ -164,7 +164,7 @@ impl DuplexConnection {
         self.session.as_ref().map(Session::version)
     }
 
-    /// Call it with every frame that arrives. `server` is what the service says of itself right now.
+    /// Call it with every frame that arrives. `server` is the present description of the service.
     pub fn handle_frame(&mut self, frame: Frame, server: &Description) {
         if self.closed {
             return;
@@ -378,7 +378,7 @@ impl DuplexConnection {
         }
     }
 
-    /// Reads what a modern request says about itself, and keeps it: the next one will say the same.
+    /// Reads the metadata of a modern request, and keeps it, because the next request will mostly have the same.
     fn read_meta(
         &mut self,
         params: Option<&Params>,
@@ -478,7 +478,7 @@ fn shutting_down() -> RpcError {
     RpcError::new(loggia_wire::ErrorCode::INTERNAL_ERROR, "The server is shutting down")
 }
 
-/// A request that names no version, with no session to supply one: what its sender can do about it.
+/// Creates the error for a request that names no version while there is no session. It tells the client the next step.
 fn without_era(server: &Description) -> RpcError {
     let has = |era| server.versions.iter().any(|version| version.era() == era);
     let key = meta::PROTOCOL_VERSION;

@@ -1,6 +1,6 @@
 //! Drives a [`DuplexConnection`] with tasks and pipes. One task reads, writes and runs the machine. A call is
-//! first polled right here, so that one which never waits costs no task; one that waits gets a task of its
-//! own and reports through one bounded channel.
+//! first polled by this task, so that a call which never waits costs no task. A call that waits gets a task of its
+//! own, which reports through one bounded channel.
 //!
 //! Back-pressure: while more than [`Limits::write_buffer`] bytes wait for the peer to read, nothing is read
 //! from it and no report is taken; calls then wait with their results. A peer that does not read for
@@ -60,10 +60,10 @@ struct DuplexDriver {
     writer: Box<dyn WriteFrames>,
     /// True if the peer may still send.
     open: bool,
-    /// Since when the peer has read nothing of what waits for it.
+    /// The time since which the peer has read nothing, although bytes wait for it.
     stalled: Option<Instant>,
-    /// Number of the next calls that get a task at once: some after one that computed for long before its first
-    /// wait, so that others of its kind do not hold up the connection.
+    /// The number of next calls that get a task at once. It is set after a call that computed for a long time before its
+    /// first wait, because similar calls would hold up the connection.
     spawn_at_once: u32,
     closed: bool,
     calls: BTreeMap<CallKey, CallTask>,
@@ -74,7 +74,7 @@ struct DuplexDriver {
     unasked: mpsc::UnboundedReceiver<AskKey>,
 }
 
-/// Most reports that wait to be taken.
+/// The maximum number of reports that wait for the connection.
 const EVENTS: usize = 64;
 /// Time that a call may compute on the connection's own task.
 const LONG: Duration = Duration::from_micros(500);
@@ -219,7 +219,7 @@ impl DuplexDriver {
         }
     }
 
-    /// Does what the machine wants done.
+    /// Performs the actions of the machine.
     async fn perform(&mut self) {
         while let Some(action) = self.machine.poll_action() {
             match action {
@@ -257,7 +257,7 @@ impl DuplexDriver {
         }
     }
 
-    /// Writes as long as the peer takes it without delay.
+    /// Writes while the peer reads without delay.
     async fn write_what_fits(&mut self) -> Result<()> {
         while self.writer.queued() > 0 {
             match poll_once(self.writer.progress()).await {
@@ -275,7 +275,7 @@ impl DuplexDriver {
         Ok(())
     }
 
-    /// Writes what is left.
+    /// Writes the remaining messages.
     async fn finish(&mut self) -> Result<()> {
         while self.writer.queued() > 0 {
             match tokio::time::timeout(self.limits.write_timeout, self.writer.progress()).await {

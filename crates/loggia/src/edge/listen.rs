@@ -1,4 +1,4 @@
-//! The messages of a subscription, for every wire: the acknowledgement that comes first, one notification for
+//! The messages of a subscription, for every transport: the acknowledgement that comes first, one notification for
 //! each change, and the result that ends it. Each carries the id of its `subscriptions/listen` request
 //! ("Receiving Notifications"); in the legacy era there is no such request and no id.
 
@@ -38,7 +38,7 @@ pub(crate) fn filter(params: Option<&RawJson>, limits: &Limits) -> Result<Subscr
     Ok(params.notifications)
 }
 
-/// The URIs of one session or listen request are too long together.
+/// Creates the error for the URIs of one session or listen request that are too long together.
 pub(crate) fn too_many_bytes(limits: &Limits) -> RpcError {
     let most = limits.subscription_bytes;
     RpcError::invalid_params(format!(
@@ -46,7 +46,7 @@ pub(crate) fn too_many_bytes(limits: &Limits) -> RpcError {
     ))
 }
 
-/// The first message of the subscription `id`: what the server agreed to.
+/// Writes the first message of the subscription `id`: the filter that the server accepted.
 pub(crate) fn acknowledged(id: &Id, accepted: &SubscriptionFilter, version: Version) -> Bytes {
     let notifications = accepted.clone();
     let params = SubscriptionsAcknowledgedParams { notifications, ..Default::default() };
@@ -54,7 +54,7 @@ pub(crate) fn acknowledged(id: &Id, accepted: &SubscriptionFilter, version: Vers
         .expect("a version with subscriptions/listen has its acknowledgement")
 }
 
-/// The notification of one change. `id` is the `subscriptions/listen` request's; `None` in a legacy
+/// Writes the notification of one change. `id` is that of the `subscriptions/listen` request, and `None` in a legacy
 /// session.
 pub(crate) fn changed(change: Change, id: Option<&Id>, version: Version) -> Bytes {
     let message = match change {
@@ -68,7 +68,7 @@ pub(crate) fn changed(change: Change, id: Option<&Id>, version: Version) -> Byte
     written(message, version, id).expect("every revision has these notifications")
 }
 
-/// The response that ends the subscription `id` gracefully. Nothing may follow it.
+/// Writes the response that ends the subscription `id` gracefully. Nothing may follow it.
 pub(crate) fn closed(id: &Id, server: &Description, version: Version) -> Bytes {
     let result = EmptyResult { meta: Some(subscription(id)), ..EmptyResult::default() };
     let result = codec::encode_result(ServerResult::Empty(result), version, Some(&server.identity));
@@ -77,7 +77,7 @@ pub(crate) fn closed(id: &Id, server: &Description, version: Version) -> Bytes {
     out.into()
 }
 
-/// A notification of a running request as `version` writes it; `None` where the revision lacks it.
+/// Writes a notification of a running request for `version`; `None` if the revision does not have it.
 pub(crate) fn notification(notification: ServerNotification, version: Version) -> Option<Bytes> {
     written(notification, version, None)
 }

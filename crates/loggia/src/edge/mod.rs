@@ -3,7 +3,7 @@
 //!
 //! * this module: the answer to `server/discover`, which the service never sees;
 //! * [`run_request`](run_request()): running a request so that its client can be sent the outcome, in either era;
-//! * `session` and `client_requests`: what a legacy session knows, does and has asked, as values without I/O;
+//! * `session` and `client_requests`: the state of a legacy session and its requests to the client, as values without I/O;
 //! * `listen`: the messages of a subscription;
 //! * [`connection`]: a whole duplex connection (stdio, Unix socket, in memory), both eras at once, as a
 //!   machine without I/O; [`duplex`] drives it with tasks and pipes.

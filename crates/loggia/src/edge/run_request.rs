@@ -24,7 +24,7 @@ use crate::limits::Limits;
 use crate::reference::correlation_id;
 use crate::service::{Outcome, Principal, Reply, Request, Service};
 
-/// Runs `request` to an outcome that its client can be sent. Every edge calls this instead of the service itself. The
+/// Runs `request` to an outcome that can be sent to its client. Every edge calls this instead of the service itself. The
 /// future is small: each call has one.
 pub fn run_request<'s, S: Service + ?Sized>(
     service: &'s S,
@@ -51,7 +51,7 @@ enum CallMode<'s> {
     Resolving(BoxFuture<'s, Outcome>),
 }
 
-/// An outcome that may be sent: questions only where the method may ask and the client can be asked.
+/// Checks that an outcome may be sent: it may have questions only if the method may ask and the client can be asked.
 fn permitted(method: &Method, meta: &RequestMeta, outcome: Outcome) -> Outcome {
     let Some(input) = outcome.as_ref().ok().and_then(|reply| reply.input_required()) else { return outcome };
     if method.may_require_input() {
@@ -79,8 +79,9 @@ fn invoke<S: Service + ?Sized>(service: &S, request: Request, exchange: Exchange
     Invocation { call, method }
 }
 
-/// Checks that the arguments of a tool or a prompt are an object, as the schema of the request demands. Only what a
-/// tool's own schema says of them is for the model to read ("Error Handling" of tools). `null` stands for none.
+/// Checks that the arguments of a tool or a prompt are an object, as the schema of the request demands. `null` stands for
+/// no arguments. A violation of the tool's own schema is found later, and is reported to the model ("Error Handling" of
+/// tools).
 fn check_arguments(request: &Request) -> Result<(), RpcError> {
     if !matches!(request.method, Method::CallTool | Method::GetPrompt) {
         return Ok(());
@@ -116,7 +117,7 @@ fn panicked(method: &Method, panic: &(dyn std::any::Any + Send)) -> RpcError {
     RpcError::internal(&reference)
 }
 
-/// Serves a legacy client: as long as the service asks, asks the client and calls the service again.
+/// Serves a legacy client: while the service asks for input, asks the client and calls the service again.
 async fn resolve_input<S: Service + ?Sized>(
     service: &S,
     mut request: Request,
@@ -139,13 +140,13 @@ async fn resolve_input<S: Service + ?Sized>(
     ))
 }
 
-/// A reply, apart from one that asks the client.
+/// A reply that asks the client, or any other.
 enum ReplyKind {
     Yes(InputRequired),
     No(Reply),
 }
 
-/// The questions of `reply`, also where it is relayed from a modern server.
+/// Returns the questions of `reply`, which may be relayed from a modern server.
 fn questions(request: &Request, reply: Reply) -> Result<ReplyKind, RpcError> {
     let relayed = match reply {
         Reply::Result(ServerResult::InputRequired(input)) => return Ok(ReplyKind::Yes(input)),
@@ -183,7 +184,7 @@ async fn ask_all(
     all(asked.map(|asking| Box::pin(asking) as BoxFuture<'_, _>).collect()).await
 }
 
-/// Waits for all of them at once; the first that fails ends the others.
+/// Waits for all answers at once. The first failure ends the other questions.
 async fn all(
     asking: Vec<BoxFuture<'_, Result<(String, RawJson), RpcError>>>,
 ) -> Result<InputResponses, RpcError> {
@@ -218,7 +219,7 @@ async fn ask(
     Ok((key, answer))
 }
 
-/// `params` as a modern client would send them again.
+/// Returns `params` as a modern client would send them in its retry.
 fn with_answers(
     params: &RawJson,
     answers: &InputResponses,

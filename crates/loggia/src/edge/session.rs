@@ -1,5 +1,5 @@
-//! A legacy session as a value: what `initialize` settled, what the client set since, and the answers to
-//! the requests that only exist because there is a session. No I/O, no clock; a duplex connection holds one,
+//! A legacy session as a value: the values that `initialize` settled, the settings that the client changed since, and the
+//! answers to the requests that exist only in sessions. No I/O, no clock; a duplex connection holds one,
 //! HTTP seals one into the session id.
 
 #[cfg(feature = "http-server")]
@@ -26,7 +26,7 @@ pub(crate) struct Session {
     subscriptions: VecMap<String, ()>,
 }
 
-/// The level of log messages a session gets until it says otherwise ("Logging" leaves it to the server).
+/// The level of log messages until the client sets another one ("Logging" leaves it to the server).
 const DEFAULT_LOG_LEVEL: LoggingLevel = LoggingLevel::Info;
 
 impl Session {
@@ -68,7 +68,7 @@ impl Session {
         self.meta.version
     }
 
-    /// Returns what `initialize` and later requests said about the client.
+    /// Returns the metadata of the client, from `initialize` and later requests.
     pub(crate) fn meta(&self) -> &RequestMeta {
         &self.meta
     }

@@ -1,6 +1,6 @@
-//! Asking the client in the middle of a call: the person, the model, the folders. One code path for both
-//! eras: an answer is looked up; where there is none, a client that can be asked now is asked, and for one
-//! that cannot the question is recorded and the handler waits, which ends it (see [`super::replay`]).
+//! Questions to the client in the middle of a call: to its user, to its model, or for its folders. Both eras share one code
+//! path: it uses the answer of an earlier round if there is one. Otherwise it asks the client, if the client can be asked now,
+//! or else records the question and suspends the handler, which ends the run (see [`super::replay`]).
 
 use loggia_wire::json::FromJson;
 use loggia_wire::{ErrorCode, JsonText, RawJson};

@@ -1,4 +1,5 @@
-//! Putting a server together. [`ServerBuilder::build`] tells everything that is wrong with it at once.
+//! The builder of a server. Invariant: [`ServerBuilder::build`] reports all errors at once, so that the author corrects them
+//! in one pass.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -34,19 +35,19 @@ use crate::service::{Description, Reply};
 use crate::shutdown::Shutdown;
 use crate::transport::Serve;
 
-/// A server in the making, whose state so far is an `S`. [`Server::new`] starts one.
+/// A builder of a server, whose state so far is an `S`. [`Server::new`] starts one.
 pub struct ServerBuilder<S> {
     state: Arc<S>,
     parts: ServerParts,
 }
 
-/// Everything but the state, whose type the rest need not know.
+/// All options but the state, so that their code does not depend on its type.
 struct ServerParts {
     identity: Implementation,
     instructions: Option<String>,
     versions: Vec<Version>,
     extensions: Option<Extensions>,
-    /// The declared kinds, even if nothing of them is registered.
+    /// The declared kinds, also those of which nothing is registered.
     tools: Option<Registration<ToolEntry, List<ToolEntry>>>,
     prompts: Option<Registration<PromptEntry, List<PromptEntry>>>,
     resources: Option<Registration<AnyResource, ResourceLists>>,
@@ -145,7 +146,7 @@ impl<S: Send + Sync + 'static> ServerBuilder<S> {
         self
     }
 
-    /// Completes what has no completer of its own.
+    /// Sets the completer of the arguments that have no completer of their own.
     pub fn completion<F, Fut>(mut self, complete: F) -> Self
     where
         F: Fn(Arc<S>, Cx, CompletionRequest) -> Fut + Send + Sync + 'static,
@@ -186,7 +187,7 @@ impl<S: Send + Sync + 'static> ServerBuilder<S> {
         self
     }
 
-    /// The revisions it serves. All, unless said otherwise.
+    /// Sets the revisions that it serves. Default: all.
     pub fn versions(mut self, versions: impl IntoIterator<Item = Version>) -> Self {
         let versions: Vec<Version> = versions.into_iter().collect();
         self.parts.versions = Version::ALL.into_iter().filter(|version| versions.contains(version)).collect();
@@ -260,14 +261,14 @@ impl<S: Send + Sync + 'static> ServerBuilder<S> {
         self
     }
 
-    /// Most entries on one page of a list. 250, unless said otherwise: few clients fetch a second page.
+    /// Sets the maximum number of entries on one page of a list. Default: 250, because few clients fetch a second page.
     pub fn page_size(mut self, entries: usize) -> Self {
         self.parts.paging.size = entries.max(1);
         self
     }
 
-    /// Sets the time for which, and the clients by which, the lists may be cached. A minute and privately, unless said
-    /// otherwise; clients that listen hear of changes at once. Resources say it for themselves.
+    /// Sets the time for which, and the clients by which, the lists may be cached. Default: a minute, by each client for
+    /// itself. Clients that listen get changes at once. Each resource sets the time for its contents.
     pub fn cache(mut self, ttl: Duration, scope: CacheScope) -> Self {
         let ttl = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
         self.parts.paging.cache = CacheHints::new(ttl, scope);
@@ -311,8 +312,8 @@ impl<S: Send + Sync + 'static> ServerBuilder<S> {
         self
     }
 
-    /// Makes the server. The error lists all that is wrong with what was registered: names that occur twice,
-    /// schemas that are not schemas, `x-mcp-header` annotations that break a rule.
+    /// Makes the server. The error lists all faults of the registered entries: names that occur twice, values that are no
+    /// JSON schemas, `x-mcp-header` annotations that break a rule.
     pub fn build(self) -> Result<Server> {
         self.parts.build()
     }

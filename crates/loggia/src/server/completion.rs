@@ -24,7 +24,7 @@ pub struct CompletionRequest {
 }
 
 impl CompletionRequest {
-    /// Those of `values` that begin with what is typed, in any case of letters.
+    /// Returns those of `values` that begin with the typed text; the case of letters does not matter.
     pub fn matching<T: Into<String>>(&self, values: impl IntoIterator<Item = T>) -> Completion {
         let typed = self.value.to_lowercase();
         Completion::of(
@@ -88,7 +88,7 @@ where
 /// A completer by the name of the argument it completes.
 pub(crate) type Completers<S> = BTreeMap<String, Completer<S>>;
 
-/// The same completers with their state in them.
+/// Completers that are bound to their state.
 pub(crate) fn bind<S: Send + Sync + 'static>(completers: Completers<S>, state: &Arc<S>) -> Completers<()> {
     let bind_one = |completer: Completer<S>| -> Completer<()> {
         let state = state.clone();

@@ -7,7 +7,7 @@ use loggia_wire::{ErrorCode, Method, RpcError, Version};
 use crate::edge::correlation_id;
 use crate::model::CallToolResult;
 
-/// Why a tool, a prompt or a resource failed, and who is to read it.
+/// The failure of a tool, a prompt or a resource, for one reader.
 ///
 /// * [`ToolError::say`]: the model. It can read the text and do better.
 /// * [`ToolError::reject`]: the host program, as a JSON-RPC error.
@@ -35,39 +35,39 @@ enum ToolErrorKind {
 }
 
 impl ToolError {
-    /// A failure that the model is to read: say what was wrong and what to do instead.
+    /// Creates a failure for the model: the text says the fault, and what to do instead.
     pub fn say(text: impl Into<String>) -> ToolError {
         ToolError::result(CallToolResult::error(text))
     }
 
-    /// A failure that the model is to read, with more than text in it. It is marked as an error.
+    /// Creates a failure for the model with any content. The result is marked as an error.
     pub fn result(mut result: CallToolResult) -> ToolError {
         result.is_error = Some(true);
         ToolError(Box::new(ToolErrorKind::Say(result)))
     }
 
-    /// A JSON-RPC error: the request itself is at fault, and the host is to read it.
+    /// Creates a failure for the host program, as a JSON-RPC error: the request itself is at fault.
     pub fn reject(code: ErrorCode, message: impl Into<String>) -> ToolError {
         ToolError::rpc(RpcError::new(code, message.into()))
     }
 
-    /// A JSON-RPC error, complete.
+    /// Creates a failure for the host program from a whole JSON-RPC error.
     pub fn rpc(error: RpcError) -> ToolError {
         ToolError(Box::new(ToolErrorKind::Reject(error)))
     }
 
-    /// There is nothing at `uri`.
+    /// Creates the failure of a request for a resource that does not exist.
     pub fn resource_not_found(uri: &str) -> ToolError {
         ToolError::rpc(RpcError::resource_not_found(uri))
     }
 
-    /// A failure of ours: the log gets `error` with its causes, the client a reference to it. `?` does the
-    /// same.
+    /// Creates a failure of the server itself: the log gets `error` with its causes, and the client gets a reference to the log
+    /// line. `?` does the same.
     pub fn internal(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ToolError {
         ToolError(Box::new(ToolErrorKind::Internal(error.into())))
     }
 
-    /// The client cannot be asked `question`; `error` says so in the modern era.
+    /// Creates the failure of a question that the client cannot be asked; `error` is for the modern era.
     pub(crate) fn missing_capability(question: Method, error: RpcError) -> ToolError {
         ToolError(Box::new(ToolErrorKind::MissingCapability(question, error)))
     }

@@ -13,7 +13,7 @@ use crate::model::{InputRequest, InputResponses};
 
 /// The questions of a call and their answers, of this run and of earlier ones.
 pub(crate) struct InputContext {
-    /// Apart, for most requests bring nothing.
+    /// Boxed, because most requests have neither answers nor state.
     pub(super) retry: Option<Box<RetryInput>>,
     pub(super) pending: Mutex<PendingInput>,
 }
@@ -81,7 +81,7 @@ impl InputContext {
         lock(&self.pending).kept.insert(key.to_owned(), RecordedAnswer { digest, answer });
     }
 
-    /// Records a question for the client and waits for ever: the call ends here.
+    /// Records a question for the client, and never returns: the run ends here.
     pub(crate) async fn want(&self, key: &str, digest: String, request: InputRequest) -> RawJson {
         let waker = {
             let mut pending = lock(&self.pending);

@@ -55,7 +55,7 @@ impl Prompt<()> {
 }
 
 impl<S> Prompt<S> {
-    /// Its name.
+    /// Returns its name.
     pub fn name(&self) -> &str {
         &self.definition.name
     }
@@ -65,7 +65,7 @@ impl<S> Prompt<S> {
         &self.definition
     }
 
-    /// The same prompt, described otherwise.
+    /// Changes the definition.
     pub fn map(mut self, change: impl FnOnce(&mut model::Prompt)) -> Prompt<S> {
         change(&mut self.definition);
         self
@@ -73,7 +73,7 @@ impl<S> Prompt<S> {
 }
 
 impl<S: Send + Sync + 'static> Prompt<S> {
-    /// The prompt with its state in it: what a running server can take.
+    /// Binds the state to the prompt, so that it can be added to a running server.
     pub fn bind(self, state: Arc<S>) -> Prompt<()> {
         let completers = bind(self.completers, &state);
         let handler = self.handler;
@@ -99,7 +99,7 @@ impl<S> fmt::Debug for Prompt<S> {
     note = "give a `Prompt<{S}>` or a function marked `#[prompt]`"
 )]
 pub trait IntoPrompt<S> {
-    /// The prompt.
+    /// Returns the prompt.
     fn into_prompt(self) -> Prompt<S>;
 }
 
@@ -109,7 +109,7 @@ impl<S> IntoPrompt<S> for Prompt<S> {
     }
 }
 
-/// A prompt in the making; see [`Prompt::build`].
+/// A builder of a prompt; see [`Prompt::build`].
 pub struct PromptBuilder<S> {
     definition: model::Prompt,
     completers: Completers<S>,
@@ -122,7 +122,7 @@ impl<S: Send + Sync + 'static> PromptBuilder<S> {
         self
     }
 
-    /// Its name for people.
+    /// Sets the name for people.
     pub fn title(mut self, text: impl Into<String>) -> Self {
         self.definition.title = Some(text.into());
         self

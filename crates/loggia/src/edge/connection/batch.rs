@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct BatchKey(u64);
 
-/// The batches whose responses are not all there.
+/// The batches with requests that are not answered yet.
 #[derive(Debug, Default)]
 pub(super) struct Batches {
     next: u64,
@@ -17,13 +17,13 @@ pub(super) struct Batches {
 
 #[derive(Debug)]
 struct Batch {
-    /// Number of responses that may still come, plus one while the batch is being read.
+    /// The number of responses that may still come, plus one while the batch is being read.
     members: usize,
     out: Vec<u8>,
 }
 
 impl Batches {
-    /// A batch that is being read. Leave it when it is read.
+    /// Opens a batch that is being read. Call [`Batches::leave`] when it has been read.
     pub(super) fn open(&mut self) -> BatchKey {
         self.next += 1;
         let key = BatchKey(self.next);
@@ -31,14 +31,14 @@ impl Batches {
         key
     }
 
-    /// One more response may come.
+    /// Adds a member, whose response may come later.
     pub(super) fn join(&mut self, key: Option<BatchKey>) {
         if let Some(batch) = key.and_then(|key| self.open.get_mut(&key)) {
             batch.members += 1;
         }
     }
 
-    /// One response is here.
+    /// Adds a response to the array.
     pub(super) fn gather(&mut self, key: BatchKey, response: &[u8]) {
         if let Some(batch) = self.open.get_mut(&key) {
             batch.out.push(if batch.out.is_empty() { b'[' } else { b',' });
@@ -46,8 +46,8 @@ impl Batches {
         }
     }
 
-    /// One member is done, with or without a response: the array to send, if it was the last and any member
-    /// was answered.
+    /// Ends a member, with or without a response. Returns the array to send if it was the last member and any member was
+    /// answered.
     pub(super) fn leave(&mut self, key: BatchKey) -> Option<Bytes> {
         let batch = self.open.get_mut(&key)?;
         batch.members -= 1;

@@ -49,7 +49,7 @@ impl DuplexConnection {
         }
     }
 
-    /// Call it when a request tells its client something while it runs. What the client did not ask for is
+    /// Call it when a running request has a notification for its client. A notification that the client did not ask for is
     /// left out.
     pub fn handle_notification(&mut self, key: CallKey, notification: ServerNotification) {
         let Some(slot) = self.slots.get_mut(&key) else { return };
@@ -102,7 +102,7 @@ impl DuplexConnection {
         key
     }
 
-    /// The client no longer wants the request `id`. One that is not open was answered already.
+    /// Cancels the request `id`, which the client no longer wants. A request that is not open was answered already.
     pub(super) fn cancel(&mut self, id: &Id, reason: Option<&str>) {
         let Some(key) = self.ids.get(id).copied() else { return };
         tracing::debug!(%id, reason, "cancelled by the client");
@@ -181,7 +181,7 @@ impl DuplexConnection {
         self.actions.push_back(Action::Call { key, request: Box::new(request), live });
     }
 
-    /// Answers with a result that is here already.
+    /// Answers a request for which no call is needed.
     pub(super) fn respond(
         &mut self,
         incoming: IncomingRequest,
@@ -207,8 +207,8 @@ impl DuplexConnection {
         self.respond_written(out.into(), batch);
     }
 
-    /// Answers what is not a message. The schemas of 2025-11-25 and later leave an unknown id out; those
-    /// before have no error without one, so their clients get JSON-RPC's null.
+    /// Answers a frame that is no message. The schemas of 2025-11-25 and later leave out an id that is unknown. The earlier
+    /// schemas have no error without an id, so their clients get JSON-RPC's `null`.
     pub(super) fn refuse(&mut self, refused: EnvelopeError, batch: Option<BatchKey>) {
         let version = self.session.as_ref().map_or(Version::LATEST, Session::version);
         let error = refused.error.for_version(version);

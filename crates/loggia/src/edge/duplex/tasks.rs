@@ -108,7 +108,7 @@ pub(super) struct ListenTask {
 }
 
 impl ListenTask {
-    /// Opens a stream. Where the service opens it without waiting, it is open when this returns.
+    /// Opens a stream. If the service opens it without waiting, it is open when this function returns.
     pub(super) async fn open(
         key: CallKey,
         filter: SubscriptionFilter,
@@ -121,7 +121,7 @@ impl ListenTask {
         ListenTask { filters, _task: (!ended).then(|| CallTask::spawn(work, None)) }
     }
 
-    /// Replaces the filter; gives it back where the stream has ended.
+    /// Replaces the filter. Returns it as the error if the stream has ended.
     pub(super) fn refilter(&self, filter: SubscriptionFilter) -> Result<(), SubscriptionFilter> {
         self.filters.send(filter).map_err(|refused| refused.0)
     }
@@ -143,7 +143,7 @@ async fn stream(
             if let Ok(opened) = opened
                 && let Some(old) = current.replace(opened)
             {
-                // What changed before the new stream was open.
+                // Changes that came before the new stream was open.
                 while let Some(Some(change)) = poll_once(old.next()).await {
                     let _ = events.send(TaskEvent::Change(key, change)).await;
                 }
@@ -170,7 +170,7 @@ async fn next_change(listening: Option<&ChangeSubscription>) -> Option<Change> {
     }
 }
 
-/// The client of one call, where it can be asked live.
+/// The client of one call, which can be asked while the call runs.
 pub(super) struct DuplexPeer {
     pub(super) call: CallKey,
     pub(super) link: Arc<TaskReports>,

@@ -10,8 +10,8 @@ use loggia_wire::{Era, RawJson, RawObject, RequestMeta};
 use super::Session;
 
 impl Session {
-    /// The small form. It holds what `initialize` settled (version, the client's name and capabilities, the
-    /// level of log messages) and nothing that changes afterwards.
+    /// Writes the small form. It holds the values that `initialize` settled (version, the client's name and capabilities,
+    /// the level of log messages) and nothing that changes afterwards.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let meta = &self.meta;
         let version = meta.version.to_string();
@@ -26,7 +26,8 @@ impl Session {
     }
 
     /// Reads the small form back. The session counts as initialized: its client has sent a request since.
-    /// `None` where the bytes are not ours (of another release, say): the client must start a new session.
+    /// Returns `None` if the form is another one, for example that of another release: the client must then start a new
+    /// session.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Session> {
         let small = RawObject::read(bytes).ok()?;
         let info: Option<Vec<String>> = small.get(INFO).ok()?;
