@@ -20,6 +20,7 @@ use super::origin::{self, OriginFilter, OriginVerdict};
 use super::state::EndpointState;
 use super::{json_only, respond};
 use crate::future::BoxFuture;
+use crate::service::Principal;
 use crate::transport::http::body::{Admission, Body, BodyError};
 
 /// An MCP endpoint as a [`tower_service::Service`], to be mounted in any HTTP stack. Cheap to clone.
@@ -36,6 +37,13 @@ pub(super) struct EndpointRouter {
     pub(super) path: String,
     /// `None` if the listener has checked the request before the layers.
     pub(super) filter: Option<OriginFilter>,
+}
+
+/// A POST that was admitted.
+struct AdmittedPost {
+    permit: Admission,
+    principal: Option<Arc<Principal>>,
+    accepted: AcceptedTypes,
 }
 
 impl Endpoint {
@@ -104,17 +112,17 @@ impl EndpointRouter {
     /// Serves a request. A message in a POST, the usual case, stays in this small future; the other cases are boxed.
     async fn serve(self: Arc<EndpointRouter>, parts: Parts, body: Body) -> Response<Body> {
         let admitted = match self.admit(&parts) {
-            Ok(Some((permit, AcceptedTypes::Both))) => {
-                let read = body.read(&self.state.limits).await;
-                read.map(|text| (text, permit)).map_err(|error| respond::unread(&error, parts.version))
+            Ok(Some(post)) if post.accepted == AcceptedTypes::Json => {
+                return Box::pin(self.serve_json(parts, body, post)).await;
             }
-            Ok(Some((permit, AcceptedTypes::Json))) => {
-                return Box::pin(self.serve_json(parts, body, permit)).await;
+            Ok(Some(post)) => {
+                let read = body.read(&self.state.limits).await;
+                read.map(|text| (text, post)).map_err(|error| respond::unread(&error, parts.version))
             }
             Ok(None) => return Box::pin(self.serve_other(&parts, body)).await,
             Err(refusal) => Err(refusal),
         };
-        match admitted.and_then(|(text, permit)| self.route(parts, &text, permit, AcceptedTypes::Both)) {
+        match admitted.and_then(|(text, post)| self.route(parts, &text, post)) {
             Ok(answer) => answer.response().await,
             Err(response) => response,
         }
@@ -125,20 +133,20 @@ impl EndpointRouter {
         self: Arc<EndpointRouter>,
         parts: Parts,
         body: Body,
-        permit: Admission,
+        post: AdmittedPost,
     ) -> Response<Body> {
         let text = match body.read(&self.state.limits).await {
             Ok(text) => text,
             Err(error) => return respond::unread(&error, parts.version),
         };
-        match self.route(parts, &text, permit, AcceptedTypes::Json) {
+        match self.route(parts, &text, post) {
             Ok(answer) => json_only::without_stream(answer.response().await, &text).await,
             Err(response) => response,
         }
     }
 
-    /// Lets a message in; `None` for what is not a POST to the endpoint.
-    fn admit(&self, parts: &Parts) -> Result<Option<(Admission, AcceptedTypes)>, Response<Body>> {
+    /// Admits a message; `None` if the request is no POST to the endpoint.
+    fn admit(&self, parts: &Parts) -> Result<Option<AdmittedPost>, Response<Body>> {
         if parts.uri.path().trim_end_matches('/') != self.path || parts.method != HttpMethod::POST {
             return Ok(None);
         }
@@ -150,9 +158,10 @@ impl EndpointRouter {
             let message = "The Accept header must allow application/json, and should allow text/event-stream";
             return Err(respond::refuse(StatusCode::NOT_ACCEPTABLE, message));
         };
-        let caller = principal(parts);
-        let admitted = self.state.requests.admit(caller.as_deref());
-        admitted.map(|permit| Some((permit, accepted))).map_err(|why| respond::busy(None, &why))
+        let principal = principal(parts);
+        let admitted = self.state.requests.admit(principal.as_deref());
+        let permit = admitted.map_err(|why| respond::busy(None, &why))?;
+        Ok(Some(AdmittedPost { permit, principal, accepted }))
     }
 
     async fn serve_other(self: &Arc<EndpointRouter>, parts: &Parts, body: Body) -> Response<Body> {
@@ -177,15 +186,15 @@ impl EndpointRouter {
         self: &Arc<EndpointRouter>,
         parts: Parts,
         text: &Bytes,
-        permit: Admission,
-        accepted: AcceptedTypes,
+        post: AdmittedPost,
     ) -> Result<EndpointResponse, Response<Body>> {
         let frame = jsonrpc::decode_frame(text).map_err(|error| respond::undecodable(&error))?;
         let headers = MirrorHeaders::read(&parts.headers);
+        let AdmittedPost { permit, principal, accepted } = post;
         match self.form(&parts, &headers, &frame)? {
             Dispatch::Modern(era) => match frame {
                 Frame::Single(message) => {
-                    Ok(modern::serve(&self.state, &parts, &headers, era, message, permit))
+                    Ok(modern::serve(&self.state, principal, &headers, era, message, permit))
                 }
                 Frame::Batch(_) => {
                     let message = "This revision has no batches: send one message at a time";

@@ -1,5 +1,5 @@
 //! Detects connections to close by the time limits: one that is idle, or whose peer does not read, is closed.
-//! CountedBody without a clock and without a lock, for every request passes here several times; a task looks at the
+//! It counts without a clock and without a lock, because every request passes here several times. A task looks at the
 //! counters from time to time.
 
 use std::pin::Pin;
@@ -40,7 +40,7 @@ impl ConnectionCounts {
 pub(super) enum InactivityKind {
     /// No request for too long.
     Idle,
-    /// The peer reads nothing of what it asked for.
+    /// The peer does not read its responses.
     Stalled,
 }
 
@@ -49,7 +49,7 @@ pub(super) struct IdleWatch {
     monitor: IdleMonitor,
     /// The events at the last look.
     events: usize,
-    /// When that was, or when the connection was told to close.
+    /// The time of the last event, or the time at which the connection was told to close.
     last: Instant,
 }
 
@@ -59,8 +59,8 @@ impl IdleWatch {
         IdleWatch { monitor, events: 0, last: accepted }
     }
 
-    /// Waits until the connection is quiet for longer than it may be, to within a quarter of the shortest of
-    /// the limits. One that is told to close has the time that a peer may take to read.
+    /// Waits until the connection has been quiet for longer than its limit, to within a quarter of the shortest limit. A
+    /// connection that is told to close has the time that a peer may take to read.
     pub(super) async fn quiet(&mut self, limits: &Limits, closing: bool) -> InactivityKind {
         let between = limits.read_timeout.min(limits.write_timeout).min(limits.idle) / 4;
         if closing {
@@ -99,7 +99,7 @@ impl IdleWatch {
 }
 
 impl IdleMonitor {
-    /// Notes that bytes came. Those that come while a request runs are of its body.
+    /// Notes that bytes came. Bytes that come while a request runs belong to its body.
     pub(super) fn received(&self) {
         let counts = &*self.0;
         if counts.events.load(Ordering::Relaxed) > 0
@@ -134,7 +134,7 @@ impl Drop for OpenRequest {
     }
 }
 
-/// A response body that tells whether it waits for its peer or its peer for it.
+/// A response body that counts whether it waits for its peer, or the peer for it.
 pub(super) struct CountedBody {
     body: Body,
     waiting: bool,

@@ -12,7 +12,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::request::Parts;
 use http::{Response, StatusCode};
 use loggia_wire::json::{plain_text, value_of};
 use loggia_wire::jsonrpc::{self, Message};
@@ -20,7 +19,6 @@ use loggia_wire::meta::{self, DeclaredVersion};
 use loggia_wire::{ErrorCode, Method, Params, RawJson, RawObject, RequestMeta, RpcError, codec, header};
 use serde_json::{Map, Value};
 
-use super::admission::principal;
 use super::call::{CallEvent, CallRequest, EndpointCall, FinalMessages};
 use super::headers::MirrorHeaders;
 use super::respond::{self, keep_alive};
@@ -28,7 +26,7 @@ use super::state::EndpointState;
 use super::unfold::unfold;
 use crate::edge::discover;
 use crate::future::BoxFuture;
-use crate::service::{Description, Outcome};
+use crate::service::{Description, Outcome, Principal};
 use crate::transport::http::body::{Admission, Body};
 use crate::transport::sse;
 
@@ -61,7 +59,7 @@ pub(super) struct RequestEra {
 /// Answers one message of the modern era.
 pub(super) fn serve(
     endpoint: &Arc<EndpointState>,
-    parts: &Parts,
+    principal: Option<Arc<Principal>>,
     headers: &MirrorHeaders<'_>,
     era: RequestEra,
     message: Message,
@@ -72,7 +70,6 @@ pub(super) fn serve(
             let checks = RequestChecks { endpoint, server: endpoint.service.describe(), headers };
             match checks.check(era, &method, params.as_ref()) {
                 Ok(meta) => {
-                    let principal = principal(parts);
                     let request = CallRequest { id, method, params, meta, principal, permit };
                     answer(endpoint, request, checks.server)
                 }
