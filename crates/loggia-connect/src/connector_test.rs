@@ -17,15 +17,30 @@ use serde_json::{Map, Value, json};
 
 use crate::direct::ManifestApi;
 use crate::filter::FilterLimits;
+use crate::import::bounded_text;
 use crate::manifest::{
     ConfigFieldType, ConnectorManifest, ConnectorTest, ManifestBackend, ManifestTransport, RecordedExchange,
-    TestExpectation,
+    TestExpectation, embedded,
 };
 use crate::openapi::HttpSender;
 use crate::secret::Secret;
 
 /// Longest part of a result that a report shows, in bytes.
 const MOST_SHOWN: usize = 600;
+
+/// Reads the manifest of a connector: a file, or a name of the manifests that are compiled in.
+pub fn tested_manifest(source: &str) -> Result<ConnectorManifest, String> {
+    let is_file = source.contains(['/', '\\', '.']);
+    if !is_file && let Some((_, text)) = embedded().find(|(name, _)| *name == source) {
+        return ConnectorManifest::parse(text, source).map_err(|error| error.to_string());
+    }
+    let text = std::fs::File::open(source).and_then(bounded_text);
+    let text = text.map_err(|error| match is_file {
+        true => format!("cannot read {source}: {error}"),
+        false => format!("there is no connector {source:?}: give its name, or the path of a manifest"),
+    })?;
+    ConnectorManifest::parse(&text, source).map_err(|error| error.to_string())
+}
 
 /// Calls the tools of a connection.
 pub trait ToolCaller: Send + Sync {

@@ -40,6 +40,7 @@ mod connector_factory;
 mod connector_list;
 mod connector_news;
 mod connector_update;
+mod connector_test;
 mod connector_watch;
 mod credential_check;
 mod credential_report;

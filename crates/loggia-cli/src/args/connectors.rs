@@ -185,6 +185,8 @@ pub(crate) enum ConnectorCommand {
     Schema,
     /// Check a connector manifest
     Check { file: PathBuf },
+    /// Run the tests of a connector manifest: with its recorded exchanges, or with your account
+    Test(TestConnectorArgs),
     /// Print a connector manifest that is written from the description of an API
     New(NewConnectorArgs),
 }
@@ -216,4 +218,24 @@ pub(crate) struct NewConnectorArgs {
     /// Tool to write (may be repeated) [default: at most 15 that read and write the main objects]
     #[arg(long = "tool", value_name = "NAME")]
     pub(crate) tools: Vec<String>,
+}
+
+/// Arguments of `loggia connector test`.
+#[derive(Debug, Args)]
+pub(crate) struct TestConnectorArgs {
+    /// Name of a connector, or manifest file
+    #[arg(value_name = "NAME|FILE")]
+    pub(crate) source: String,
+
+    /// Only this backend
+    #[arg(long, conflicts_with = "live")]
+    pub(crate) backend: Option<String>,
+
+    /// Call the vendor with your connector of this name; only tools that read are called
+    #[arg(long)]
+    pub(crate) live: bool,
+
+    /// Print one JSON value for programs
+    #[arg(long)]
+    pub(crate) json: bool,
 }

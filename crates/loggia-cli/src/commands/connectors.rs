@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use loggia_connect::connector_test::{run_recorded, tested_manifest};
 use loggia_connect::import::bounded_text;
 use loggia_connect::manifest::{ConnectorManifest, ManifestEntry, schema};
 use loggia_gateway::add::AddPlan;
@@ -15,7 +16,7 @@ use crate::args::{AccountsArgs, AccountsCommand, ConnectorCommand, ConnectorsArg
 use crate::ask;
 use crate::exit::{Code, Failure, Outcome};
 use crate::out::{self, GOOD};
-use crate::target::{connector_context, read_directory};
+use crate::target::{connector_context, no_connector, read_all, read_directory};
 use crate::text::{harmless, one_line};
 
 /// `loggia connectors`.
@@ -189,7 +190,11 @@ pub(crate) async fn accounts(
 }
 
 /// `loggia connector`.
-pub(crate) async fn manifest(command: &ConnectorCommand, credentials: &Credentials) -> Outcome {
+pub(crate) async fn manifest(
+    command: &ConnectorCommand,
+    config: Option<&Path>,
+    credentials: &Credentials,
+) -> Outcome {
     match command {
         ConnectorCommand::Schema => {
             let text = serde_json::to_string_pretty(&schema()).expect("a JSON value can be written");
@@ -201,6 +206,21 @@ pub(crate) async fn manifest(command: &ConnectorCommand, credentials: &Credentia
             let text = text.map_err(|error| Failure::usage(format!("cannot read {name}: {error}")))?;
             let manifest = ConnectorManifest::parse(&text, &name).map_err(Failure::usage)?;
             done(&format!("{name}: the manifest of {} is right", manifest.title))
+        }
+        ConnectorCommand::Test(args) => {
+            let manifest = tested_manifest(&args.source).map_err(Failure::usage)?;
+            let report = if args.live {
+                let config = read_all(config, credentials).await?;
+                match config.test_connector(&manifest, &connector_context(credentials)).await {
+                    Some(report) => report?,
+                    None => return Err(no_connector(&manifest.name, &config)),
+                }
+            } else {
+                run_recorded(&manifest, args.backend.as_deref()).await
+            };
+            let text = report.to_string();
+            show(args.json, &report.to_json(), || lines(text.lines().map(str::to_owned), "no test was run"))?;
+            if report.is_ok() { Ok(()) } else { Err(Failure::silent(Code::Tool)) }
         }
         ConnectorCommand::New(args) => {
             let described = match (&args.from_openapi, &args.from_graphql) {

@@ -36,7 +36,7 @@ pub(crate) async fn run(args: Args, redactor: Redactor) -> Outcome {
         Command::Add(args) => add::run(args, config, credentials).await,
         Command::Connectors(args) => connectors::run(args, config, credentials).await,
         Command::Accounts(args) => connectors::accounts(args, config, credentials).await,
-        Command::Connector(args) => connectors::manifest(&args.command, credentials).await,
+        Command::Connector(args) => connectors::manifest(&args.command, config, credentials).await,
         Command::Status(args) => status::run(args),
         Command::Auth(auth) => auth::run(auth, config, credentials).await,
         Command::Client(command) => {

@@ -357,3 +357,29 @@ fn a_server_of_a_registry_is_found_by_its_name() {
         "{nowhere}"
     );
 }
+
+#[test]
+fn tests_of_a_manifest_run_with_recorded_exchanges_and_with_an_account() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    manifest(folder);
+    let text = std::fs::read_to_string(folder.join("acme.toml")).expect("written");
+    let tests = r#"
+[[tests]]
+tool = "pages"
+expect = 'type == "array" or type == "object"'
+exchanges = [{ request = "GET /pages", response = [{ id = 1 }] }]
+"#;
+    write(folder, "acme.toml", &(text + tests));
+    shows!("connector_test", run_in(folder, &["connector", "test", "acme.toml"]));
+    shows!("connector_test_none", run_in(folder, &["connector", "test", "zzzzzz"]));
+    shows!("connector_test_not_added", run_in(folder, &["connector", "test", "acme.toml", "--live"]));
+    let line = ["add", "acme.toml", "--yes", "--set", "site=docs", "--credential", "-"];
+    assert_eq!(run_with(folder, &line, "key-ada\n").code, Some(0));
+    shows!("connector_test_live", run_in(folder, &["connector", "test", "acme.toml", "--live"]));
+    let wrong = std::fs::read_to_string(folder.join("acme.toml"))
+        .expect("written")
+        .replace("GET /pages\", r", "GET /page\", r");
+    write(folder, "wrong.toml", &wrong);
+    shows!("connector_test_json", run_in(folder, &["connector", "test", "wrong.toml", "--json"]));
+}
