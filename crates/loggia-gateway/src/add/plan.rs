@@ -24,6 +24,9 @@ use super::written_manifest::WrittenManifest;
 use crate::account_oauth::ApiAuthorization;
 use crate::token_source::PreregisteredClient;
 
+/// The note of each program that strangers wrote.
+pub(super) const PROGRAM_NOTE: &str =
+    "It is a program that runs on this machine with your rights: add it only if you trust its author.";
 /// Bytes of a text for one token of a model, about.
 const BYTES_PER_TOKEN: usize = 4;
 
@@ -488,10 +491,7 @@ fn of_package(registry: PackageKind, package: &str, version: Option<String>) -> 
         }
         PackageKind::Npm | PackageKind::PyPi => version.is_some(),
     };
-    let mut notes = vec![
-        "It is a program that runs on this machine with your rights: add it only if you trust its author."
-            .to_owned(),
-    ];
+    let mut notes = vec![PROGRAM_NOTE.to_owned()];
     if !is_pinned {
         notes.push(
             "No version is named, so each start may run another one: name the version that you trust."

@@ -9,13 +9,14 @@ use loggia_auth::jose::sha256;
 use loggia_auth::restricted_http::{FetchPolicy, FetchRequest, RestrictedHttpClient};
 use loggia_connect::bundle::{Bundle, bundle_digest};
 use loggia_connect::manifest::{
-    ConnectorManifest, ImportedManifest, import_bundle_manifest, import_server_json,
+    ConnectorManifest, ImportedManifest, ManifestBackendKind, import_bundle_manifest, import_server_json,
 };
 use loggia_connect::pins::SourcePin;
 use serde_json::json;
 use url::Url;
 
 use super::error::AddError;
+use super::plan::PROGRAM_NOTE;
 use crate::bundle_store::read_bundle;
 use crate::credentials::Credentials;
 use crate::server_registry::{RegistryError, ServerRegistry};
@@ -157,6 +158,8 @@ impl WrittenManifest {
     ) -> Result<WrittenManifest, AddError> {
         let ImportedManifest { mut manifest, text, notes } = imported;
         for backend in &mut manifest.backends {
+            let is_program = backend.kind() == ManifestBackendKind::Stdio;
+            backend.notes.extend(is_program.then(|| PROGRAM_NOTE.to_owned()));
             backend.notes.extend(notes.iter().cloned());
         }
         let chars: String = sha256(&text).chars().take(CHARS).collect();
