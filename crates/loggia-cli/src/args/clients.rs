@@ -15,13 +15,6 @@ Examples:
   loggia install codex --url https://mcp.example.com/mcp --toolset dev
   loggia install --all --dry-run            shows the changes";
 
-const UNINSTALL_HELP: &str = "\
-Without later changes the file is as it was before; otherwise only the entry is removed.
-
-Examples:
-  loggia uninstall cursor
-  loggia uninstall --all --dry-run";
-
 const BRIDGE_HELP: &str = "\
 AI applications start this command and speak MCP with it on stdin and stdout. The gateway must run:
 see `loggia up`. To serve the connectors in the process itself, use `loggia up --stdio`.";
@@ -50,15 +43,7 @@ pub(crate) struct InstallArgs {
     pub(crate) replace: bool,
 }
 
-/// Arguments of `loggia uninstall`.
-#[derive(Debug, Args)]
-#[command(after_help = UNINSTALL_HELP)]
-pub(crate) struct UninstallArgs {
-    #[command(flatten)]
-    pub(crate) file: ClientFileArgs,
-}
-
-/// The files of applications.
+/// Arguments of `loggia uninstall`: the files of applications.
 #[derive(Debug, Args)]
 pub(crate) struct ClientFileArgs {
     /// Names of applications, such as claude-code, cursor or vscode

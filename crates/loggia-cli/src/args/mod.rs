@@ -24,7 +24,7 @@ pub(crate) use client::{
     CallArgs, CompleteArgs, ConnectArgs, EraArg, GlobalClientArgs, InspectArgs, ListArgs, PromptArgs,
     ReadArgs,
 };
-pub(crate) use clients::{BridgeArgs, ClientFileArgs, InstallArgs, UninstallArgs};
+pub(crate) use clients::{BridgeArgs, ClientFileArgs, InstallArgs};
 pub(crate) use connectors::{
     AccountsArgs, AccountsCommand, AddArgs, ConnectorArgs, ConnectorCommand, ConnectorsArgs,
     ConnectorsCommand, CredentialArgs,
@@ -124,8 +124,8 @@ pub(crate) enum Command {
     Auth(AuthArgs),
     /// Add the gateway to AI applications: Claude, Cursor, VS Code, Codex and others
     Install(InstallArgs),
-    /// Remove the gateway from AI applications
-    Uninstall(UninstallArgs),
+    /// Remove the gateway from AI applications; what you changed since stays
+    Uninstall(ClientFileArgs),
     /// Connect an AI application that starts a command with the gateway
     Bridge(BridgeArgs),
     /// Add the servers of an MCP client's configuration to your configuration file

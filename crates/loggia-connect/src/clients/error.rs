@@ -30,6 +30,8 @@ pub enum ClientError {
         /// The transport, for people.
         transport: &'static str,
     },
+    /// No application of the table was found on this machine. It holds the names of the table.
+    NoneFound(Vec<String>),
     /// A name of an entry or of a toolset, or a URL, cannot be used.
     Request(String),
     /// The user has no folder on this system.
@@ -102,6 +104,7 @@ impl ClientError {
     pub fn next_step(&self) -> Option<String> {
         Some(match self {
             ClientError::UnknownClient { names, .. } => format!("the names are: {}", names.join(", ")),
+            ClientError::NoneFound(names) => format!("name one: {}", names.join(", ")),
             ClientError::NoFile { is_project: true, .. } => {
                 "leave --project out to use the file of the user".to_owned()
             }
@@ -139,6 +142,9 @@ impl fmt::Display for ClientError {
             ClientError::NoFile { title, .. } => write!(f, "{title} has no file for a user"),
             ClientError::NoTransport { title, transport } => {
                 write!(f, "{title} does not support a server by {transport}")
+            }
+            ClientError::NoneFound(_) => {
+                f.write_str("no AI application that is known was found on this machine")
             }
             ClientError::Request(reason) => f.write_str(reason),
             ClientError::NoHome => f.write_str("this user has no folder, so no application can be found"),

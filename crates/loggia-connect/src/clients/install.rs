@@ -216,9 +216,9 @@ impl ClientInstaller {
 
     pub(super) fn client(&self, word: &str) -> Result<&ClientApp, ClientError> {
         self.table.get(word).ok_or_else(|| {
-            let mut names = self.table.similar(word);
+            let names = self.table.similar(word);
             if names.is_empty() {
-                names = self.table.all().iter().map(|client| client.name.as_str()).collect();
+                return ClientError::UnknownClient { word: word.to_owned(), names: self.names() };
             }
             let names = names.into_iter().map(str::to_owned).collect();
             ClientError::UnknownClient { word: word.to_owned(), names }

@@ -11,6 +11,7 @@ mod files;
 mod install;
 mod machine;
 mod record;
+mod report;
 mod table;
 mod uninstall;
 
@@ -24,5 +25,6 @@ pub use install::{
 };
 pub use machine::{MachinePaths, OperatingSystem};
 pub use record::InstallRecords;
+pub use report::ClientChoice;
 pub use table::{ClientApp, ClientFile, ClientTable};
 pub use uninstall::{UninstallOutcome, UninstallPlan};

@@ -36,3 +36,27 @@ fn files_of_projects_are_edited_beside_those_of_the_user() {
     let error = machine.installer.install("librechat", &InstallRequest::default()).unwrap_err();
     assert!(error.next_step().unwrap().contains("--project=DIR"), "{error}");
 }
+
+#[test]
+fn a_person_chooses_by_numbers_and_names() {
+    let machine = Machine::new();
+    assert!(machine.installer.choice("loggia", false).is_err());
+    for name in ["cursor", "codex", "goose"] {
+        machine.write(&client(name), b"");
+    }
+    machine.install(&client("codex")).unwrap();
+    let choice = machine.installer.choice("loggia", false).unwrap();
+    for (answer, expected) in [
+        ("1, 3", &["cursor", "goose"] as &[&str]),
+        ("2 zed\n", &["codex", "zed"]),
+        ("all", &["cursor", "codex", "goose"]),
+        ("\n", &[]),
+    ] {
+        assert_eq!(choice.chosen(answer).unwrap(), expected, "{answer}");
+    }
+    for answer in ["0", "4"] {
+        assert!(choice.chosen(answer).unwrap_err().to_string().contains("no number"), "{answer}");
+    }
+    assert_eq!(choice.to_string().lines().count(), 3);
+    assert_eq!(machine.installer.choice("loggia", true).unwrap().names(), ["codex"]);
+}
