@@ -24,14 +24,20 @@ use args::{Args, Command};
 use exit::Outcome;
 use loggia::client::ChildGuard;
 use loggia_connect::redact::Redactor;
+use loggia_sandbox::Sandbox;
 
 /// The argument that makes this program the guard of a child process. Users do not write it, so `--help` does not list it.
 const CHILD_GUARD: &str = "child-guard";
 
+/// Makes this program the sandbox of a child process. No user writes it, so `--help` does not list it.
+const SANDBOX: &str = "sandbox-exec";
+
 fn main() -> ExitCode {
     let mut line = std::env::args_os().skip(1);
-    if line.next().is_some_and(|word| word == CHILD_GUARD) {
-        return child_guard().run(line);
+    match line.next() {
+        Some(word) if word == CHILD_GUARD => return child_guard().run(line),
+        Some(word) if word == SANDBOX => return sandbox().run(line),
+        _ => {}
     }
     let args = Args::read();
     out::choose_color(args.color);
@@ -45,6 +51,11 @@ fn main() -> ExitCode {
 /// The guard that ends a server's processes when this program ends.
 fn child_guard() -> ChildGuard {
     ChildGuard::current_program([CHILD_GUARD])
+}
+
+/// The sandbox in which a server runs.
+fn sandbox() -> Sandbox {
+    Sandbox::current_program([SANDBOX])
 }
 
 fn run(args: Args, redactor: &Redactor) -> Outcome {

@@ -8,7 +8,8 @@ use loggia::model::Implementation;
 use loggia_connect::builtin::files::FilesOptions;
 use loggia_connect::manifest::ManifestDirectory;
 use loggia_gateway::{
-    ConnectorContext, ConnectorDatabase, Credentials, GatewayConfig, VaultLocation, header,
+    ChildSandbox, ConnectorContext, ConnectorDatabase, Credentials, GatewayConfig, StateFolder,
+    VaultLocation, header,
 };
 
 use crate::args::{ConnectArgs, EraArg, GlobalClientArgs};
@@ -65,9 +66,10 @@ pub(crate) async fn read_all(file: Option<&Path>, credentials: &Credentials) -> 
     Ok(config.with_added(&added, credentials.redactor())?)
 }
 
-/// Returns what connectors are opened with: child processes run under a guard process of this program.
+/// Returns what connectors are opened with: child processes run under a guard process and in a sandbox of this program.
 pub(crate) fn connector_context(credentials: &Credentials) -> ConnectorContext {
-    ConnectorContext::new(credentials.clone()).child_guard(crate::child_guard())
+    let sandbox = ChildSandbox::new(crate::sandbox()).homes(&StateFolder::of_user());
+    ConnectorContext::new(credentials.clone()).child_guard(crate::child_guard()).child_sandbox(sandbox)
 }
 
 /// Connects to `target`.

@@ -13,7 +13,7 @@ use ring::digest::{SHA256, digest};
 use serde_json::Value;
 use zip::ZipArchive;
 
-use crate::config_file::Stdio;
+use crate::config_file::{ProgramSandbox, Stdio};
 use crate::manifest::BundleProgram;
 use crate::secret::Secret;
 
@@ -194,7 +194,8 @@ pub fn bundle_program(
     }
     env.extend(program.env.clone());
     let cwd = program.cwd.clone().unwrap_or_else(|| Secret::new(folder.display().to_string()));
-    Ok(Stdio { command, args, env, cwd: Some(cwd), start_timeout: None })
+    let sandbox = ProgramSandbox::default();
+    Ok(Stdio { command, args, env, cwd: Some(cwd), start_timeout: None, sandbox })
 }
 
 impl Placeholders<'_> {

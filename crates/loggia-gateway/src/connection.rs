@@ -4,16 +4,19 @@
 use std::path::Path;
 
 use loggia::Error;
-use loggia::client::{Child, ChildGuard, Client, ClientBuilder};
-use loggia_connect::config_file::{Backend, Remote, Stdio, Transport};
+use loggia::client::{ChildGuard, Client, ClientBuilder};
+use loggia_connect::config_file::{Backend, Remote, Transport};
 use loggia_connect::filter::FilterRunner;
 use loggia_connect::secret::Secret;
 use loggia_hub::Opened;
 use loggia_openapi::ResponseLimits;
+use loggia_sandbox::SandboxMode;
 
 use crate::api;
 use crate::builtin;
 use crate::credentials::Credentials;
+use crate::program_runner::with_advice;
+use crate::program_sandbox::{ChildSandbox, child};
 use crate::request_header::header;
 
 /// The context in which connections open: credentials for remote servers, the guard of child processes, and the threads for
@@ -22,6 +25,8 @@ use crate::request_header::header;
 pub struct ConnectorContext {
     credentials: Credentials,
     child_guard: Option<ChildGuard>,
+    child_sandbox: Option<ChildSandbox>,
+    sandbox_mode: Option<SandboxMode>,
     filters: FilterRunner,
     /// True if the results of APIs are not cut, because the hub bounds them.
     has_whole_results: bool,
@@ -35,12 +40,27 @@ impl ConnectorContext {
             child_guard: None,
             filters: FilterRunner::default(),
             has_whole_results: false,
+            child_sandbox: None,
+            sandbox_mode: None,
         }
     }
 
     /// Starts child processes under this guard, which ends them when the program ends for any reason.
     pub fn child_guard(mut self, guard: ChildGuard) -> ConnectorContext {
         self.child_guard = Some(guard);
+        self
+    }
+
+    /// Confines child processes with this sandbox. Default: they are not confined, and a connector whose sandbox is
+    /// required cannot be used.
+    pub fn child_sandbox(mut self, sandbox: ChildSandbox) -> ConnectorContext {
+        self.child_sandbox = Some(sandbox);
+        self
+    }
+
+    /// Sets the strictness of sandboxes of connectors that do not say it.
+    pub(crate) fn sandbox_mode(mut self, mode: Option<SandboxMode>) -> ConnectorContext {
+        self.sandbox_mode = mode;
         self
     }
 
@@ -70,9 +90,10 @@ impl ConnectorContext {
     }
 }
 
-/// Opens a connection to a backend; relative paths start in `base`.
+/// Opens a connection to the backend of the connector `name`; relative paths start in `base`.
 pub(crate) async fn open_backend(
     base: &Path,
+    name: &str,
     backend: Backend<Secret>,
     client: ClientBuilder,
     context: &ConnectorContext,
@@ -80,7 +101,11 @@ pub(crate) async fn open_backend(
     match backend {
         Backend::Stdio(stdio) => {
             let client = stdio.start_timeout.into_iter().fold(client, ClientBuilder::start_timeout);
-            client.connect(child(base, &stdio, context)).await.map(Opened::Client)
+            let ConnectorContext { child_guard, child_sandbox, sandbox_mode, .. } = context;
+            let child = child(base, name, &stdio, child_sandbox.as_ref(), *sandbox_mode).await?;
+            let child = child_guard.iter().cloned().fold(child, loggia::client::Child::guard);
+            let connected = client.connect(child).await;
+            connected.map(Opened::Client).map_err(|error| with_advice(error, stdio.command.expose()))
         }
         Backend::Remote(remote) => {
             open_remote(&remote, client, &context.credentials).await.map(Opened::Client)
@@ -97,14 +122,6 @@ pub(crate) async fn open_backend(
             Err(Error::Configuration("a manifest cannot name another manifest".to_owned()))
         }
     }
-}
-
-fn child(base: &Path, stdio: &Stdio<Secret>, context: &ConnectorContext) -> Child {
-    let directory = stdio.cwd.as_ref().map_or_else(|| base.to_owned(), |cwd| base.join(cwd.expose()));
-    let child =
-        Child::new(stdio.command.expose()).args(stdio.args.iter().map(Secret::expose)).current_dir(directory);
-    let child = context.child_guard.iter().cloned().fold(child, Child::guard);
-    stdio.env.iter().fold(child, |child, (name, value)| child.env(name, value.expose()))
 }
 
 async fn open_remote(

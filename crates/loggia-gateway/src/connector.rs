@@ -176,7 +176,7 @@ async fn open_with(
     let client = from.protocol.into_iter().fold(client, ClientBuilder::version);
     let opened = match manifest {
         Some(manifest) => manifest.map_err(Error::Configuration)?.open(base, client, context).await,
-        None => open_backend(base, resolved(from)?, client, context).await,
+        None => open_backend(base, &from.name, resolved(from)?, client, context).await,
     };
     opened.map_err(|error| signing_in(error, &from.name))
 }

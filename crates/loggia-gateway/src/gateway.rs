@@ -20,6 +20,7 @@ use crate::access::{GatewayAccess, ListenAddress};
 use crate::auth_stack::AuthStack;
 use crate::config::GatewayConfig;
 use crate::config_sources::ConfigSources;
+use crate::connection::ConnectorContext;
 use crate::connector_factory::ConnectorFactory;
 use crate::error::{GatewayError, Result};
 use crate::http::{GatewayLayer, SignInParts};
@@ -103,7 +104,7 @@ impl Gateway {
     pub async fn serve_stdio(mut self) -> Result<GatewayServer> {
         let limits = self.config.server.limits.clone();
         // There is one connection: what it runs at once is all that runs.
-        let factory = ConnectorFactory::new(self.options.context.clone(), None);
+        let factory = ConnectorFactory::new(self.context(), None);
         let (hub, factory) = self.start_hub(factory, limits.requests.min(limits.requests_per_connection))?;
         let tasks = Vec::from_iter(self.watch(&hub, factory, None));
         let status = self.report(|file| StatusReporter::stdio(hub.clone(), file));
@@ -146,7 +147,7 @@ impl Gateway {
             (false, ..) => None,
         };
         let users = auth.as_ref().map(|auth| auth.accounts.clone());
-        let factory = ConnectorFactory::new(self.options.context.clone(), users);
+        let factory = ConnectorFactory::new(self.context(), users);
         let (hub, factory) = self.start_hub(factory, server.limits.requests)?;
         let resource = auth.as_ref().map(|auth| auth.resource.clone());
         let mut tasks = Vec::from_iter(self.watch(&hub, factory.clone(), resource));
@@ -161,6 +162,11 @@ impl Gateway {
         let path = server.path.clone();
         let layer = GatewayLayer { hub: hub.clone(), shutdown: shutdown.clone(), path, sign_in };
         Ok(StartedHub { hub, http: http.layer(layer), shutdown, url, tasks })
+    }
+
+    /// Returns the context in which connections open, with the settings of the configuration.
+    fn context(&self) -> ConnectorContext {
+        self.options.context.clone().sandbox_mode(self.config.server.sandbox)
     }
 
     async fn open_auth(&self, base: &str, url: &str) -> Result<AuthStack> {

@@ -191,7 +191,12 @@ impl ManifestConnector {
         self.tools()?;
         let resolved = backend.resolve(values).map_err(|error| self.wrong(&error))?;
         match resolved {
-            ResolvedBackend::Configured(configured) => open_backend(base, configured, client, context).await,
+            ResolvedBackend::Configured(mut configured) => {
+                if let Backend::Stdio(stdio) = &mut configured {
+                    stdio.sandbox.mode = self.used.sandbox;
+                }
+                open_backend(base, &self.name, configured, client, context).await
+            }
             ResolvedBackend::Direct => {
                 let sender = self.sender(backend, values, context)?;
                 let api = |account: ConnectorAccount| {
@@ -212,7 +217,7 @@ impl ManifestConnector {
             ResolvedBackend::Bundle(bundle) => {
                 let program = bundle_store::program(&bundle, context.credentials()).await;
                 let program = program.map_err(|error| self.wrong(&error))?;
-                open_backend(base, Backend::Stdio(program), client, context).await
+                open_backend(base, &self.name, Backend::Stdio(program), client, context).await
             }
         }
     }

@@ -1,4 +1,5 @@
-//! The folder of files that may be deleted: lists of the last run, and the sockets of running gateways.
+//! The folder of files that may be deleted: lists of the last run, the sockets of running gateways, and the homes
+//! of confined programs.
 //!
 //! It is separate from credentials and the vault, which must not be lost.
 
@@ -18,12 +19,17 @@ pub struct StateFolder {
     lists: Option<PathBuf>,
     #[cfg_attr(not(unix), allow(dead_code, reason = "there are no sockets there"))]
     sockets: Option<PathBuf>,
+    homes: Option<PathBuf>,
 }
 
 impl StateFolder {
     /// Keeps everything in this folder.
     pub fn at(folder: &Path) -> StateFolder {
-        StateFolder { lists: Some(folder.join("lists")), sockets: Some(folder.join("run")) }
+        StateFolder {
+            lists: Some(folder.join("lists")),
+            sockets: Some(folder.join("run")),
+            homes: Some(folder.join("homes")),
+        }
     }
 
     /// Finds the folder of this user: the one that `LOGGIA_STATE` names, or the system's folders for such files.
@@ -35,6 +41,7 @@ impl StateFolder {
         let run = dirs::runtime_dir().map(|run| run.join("loggia"));
         StateFolder {
             lists: folder.as_ref().map(|folder| folder.join("lists")),
+            homes: folder.as_ref().map(|folder| folder.join("homes")),
             sockets: run.or_else(|| folder.map(|folder| folder.join("run"))),
         }
     }
@@ -44,6 +51,11 @@ impl StateFolder {
         let file = std::path::absolute(file).ok()?;
         let name: String = sha256(file.as_os_str().as_encoded_bytes()).chars().take(CHARS).collect();
         Some(self.lists.as_ref()?.join(format!("{name}.json")))
+    }
+
+    /// Returns the folder of the homes of confined programs.
+    pub(crate) fn homes(&self) -> Option<&Path> {
+        self.homes.as_deref()
     }
 
     /// Returns the folder of the sockets with which gateways report their status.

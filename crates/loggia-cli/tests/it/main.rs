@@ -24,6 +24,8 @@ mod protected;
 mod references;
 mod replicas;
 mod resource_scopes;
+#[cfg(target_os = "linux")]
+mod sandboxed;
 mod server;
 #[cfg(unix)]
 mod starting;

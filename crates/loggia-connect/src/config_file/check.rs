@@ -18,7 +18,7 @@ use super::url::{URL, is_url};
 use super::{
     BUILTIN_NAMES, Backend, Builtin, BuiltinKind, BuiltinOptionError, ConfigFile, Connector, GatewayLimits,
     Listen, PinRule, Remote, ServerSection, Stdio, ToolFilter, Transport, api, auth, limits, manifest_use,
-    personal,
+    personal, sandbox,
 };
 use crate::secret::{Secret, Template};
 use loggia_builtin::glob::{BoundedGlob, GlobOptions};
@@ -122,6 +122,7 @@ fn server(raw: RawServer, problems: &mut Problems<'_>) -> ServerSection {
         allowed_origins: each(raw.allowed_origins, is_origin, ORIGIN, problems),
         limits,
         gateway,
+        sandbox: raw.sandbox.and_then(|text| sandbox::mode(&text, problems)),
     }
 }
 
@@ -267,6 +268,7 @@ fn check_keys(raw: &RawConnector, kind: &str, problems: &mut Problems<'_>) {
         ("env", &["stdio"][..], raw.env.as_ref().map(Spanned::span)),
         ("cwd", &["stdio"][..], text(&raw.cwd)),
         ("start_timeout", &["stdio"][..], raw.start_timeout.as_ref().map(Spanned::span)),
+        ("sandbox", &["stdio", "manifest"][..], raw.sandbox.as_ref().map(Spanned::span)),
         ("url", &["remote"][..], text(&raw.url)),
         ("headers", &["remote", "openapi"][..], raw.headers.as_ref().map(Spanned::span)),
         ("transport", &["remote"][..], text(&raw.transport)),
@@ -358,6 +360,7 @@ fn stdio(raw: RawConnector, name: Range<usize>, problems: &mut Problems<'_>) -> 
         env: problems.templates(env),
         cwd: raw.cwd.and_then(|cwd| problems.template(cwd)),
         start_timeout: raw.start_timeout.and_then(|timeout| time(&timeout, problems)),
+        sandbox: sandbox::program(raw.sandbox, problems)?,
     })
 }
 

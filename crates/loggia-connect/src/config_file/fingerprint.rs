@@ -4,7 +4,7 @@
 use ring::digest::{Context, SHA256};
 use ring::hmac;
 
-use super::{Backend, Builtin, ConfigValue, Connector, Personal};
+use super::{Backend, Builtin, ConfigValue, Connector, Personal, ProgramSandbox};
 use crate::secret::{Environment, Secret, Template};
 
 /// Bytes of the digest that are kept.
@@ -82,6 +82,7 @@ impl Parts {
                 self.secrets(&stdio.args);
                 self.named(&stdio.env);
                 self.secrets(&stdio.cwd);
+                self.sandbox(&stdio.sandbox);
             }
             Backend::Remote(remote) => {
                 self.text("remote");
@@ -100,7 +101,7 @@ impl Parts {
             Backend::Manifest(used) => {
                 self.text("manifest");
                 self.text(&used.manifest);
-                self.text(&format!("{:?}", used.backend));
+                self.text(&format!("{:?} {:?}", used.backend, used.sandbox));
                 self.secrets(&used.credential);
                 for (name, value) in &used.values {
                     self.text(name);
@@ -117,6 +118,15 @@ impl Parts {
                     self.secrets(value.texts());
                 }
             }
+        }
+    }
+
+    fn sandbox(&mut self, sandbox: &ProgramSandbox<Secret>) {
+        self.text(&format!("{:?}", sandbox.mode));
+        if let Some(own) = &sandbox.permissions {
+            self.secrets(&own.read);
+            self.secrets(&own.write);
+            self.text(&format!("{:?} {:?} {:?}", own.hosts, own.memory, own.processes));
         }
     }
 

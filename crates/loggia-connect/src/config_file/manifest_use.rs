@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::error::Problems;
 use super::raw::RawConnector;
+use super::sandbox;
 use super::{ConfigValue, ManifestUse};
 use crate::secret::Template;
 
@@ -40,5 +41,6 @@ pub(super) fn manifest_use(
         backend: raw.backend.map(toml::Spanned::into_inner),
         credential: raw.credential.and_then(|text| problems.template(text)),
         values,
+        sandbox: sandbox::of_manifest(raw.sandbox, problems),
     })
 }

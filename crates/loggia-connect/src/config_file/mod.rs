@@ -44,6 +44,7 @@ mod manifest_use;
 mod name;
 mod personal;
 mod raw;
+mod sandbox;
 mod url;
 
 use std::collections::BTreeMap;
@@ -53,6 +54,7 @@ use std::time::Duration;
 
 use loggia::limits::Limits;
 use loggia::wire::Version;
+use loggia_sandbox::SandboxMode;
 use zeroize::Zeroizing;
 
 use crate::redact::Redactor;
@@ -70,6 +72,7 @@ pub(crate) use limits::{bytes_of, duration_of};
 pub use listen::{Listen, PublicUrl};
 pub use name::connector_name;
 pub use personal::{KeyHeader, OwnClient, Personal};
+pub use sandbox::{ProgramPermissions, ProgramSandbox};
 pub(crate) use url::is_url;
 
 /// The longest configuration file, in bytes.
@@ -111,6 +114,8 @@ pub struct ServerSection {
     pub auth: Option<AuthSection>,
     /// The place of the vault's key.
     pub vault_key: VaultKey,
+    /// The strictness of sandboxes, where a connector does not say it.
+    pub sandbox: Option<SandboxMode>,
 }
 
 impl Default for ServerSection {
@@ -125,6 +130,7 @@ impl Default for ServerSection {
             public_url: None,
             auth: None,
             vault_key: VaultKey::File,
+            sandbox: None,
         }
     }
 }
@@ -202,6 +208,8 @@ pub struct Stdio<T> {
     pub cwd: Option<T>,
     /// The time without any sign of work that it has before its first message; the default if absent.
     pub start_timeout: Option<Duration>,
+    /// The sandbox.
+    pub sandbox: ProgramSandbox<T>,
 }
 
 /// A server to connect to.
@@ -243,6 +251,8 @@ pub struct ManifestUse<T> {
     pub credential: Option<T>,
     /// The values of the fields in `[config]`.
     pub values: BTreeMap<String, ConfigValue<T>>,
+    /// The strictness of the sandbox, if its backend is a program; `None` for the default.
+    pub sandbox: Option<SandboxMode>,
 }
 
 /// A value of a field in a manifest's `[config]`.
@@ -338,13 +348,16 @@ impl Backend<Template> {
                 map.iter().map(|(name, value)| Ok((name.clone(), fill(value)?))).collect()
             };
         Ok(match self {
-            Backend::Stdio(Stdio { command, args, env, cwd, start_timeout }) => Backend::Stdio(Stdio {
-                command: fill(command)?,
-                args: args.iter().map(fill).collect::<Result<_, _>>()?,
-                env: fill_map(env)?,
-                cwd: cwd.as_ref().map(fill).transpose()?,
-                start_timeout: *start_timeout,
-            }),
+            Backend::Stdio(Stdio { command, args, env, cwd, start_timeout, sandbox }) => {
+                Backend::Stdio(Stdio {
+                    command: fill(command)?,
+                    args: args.iter().map(fill).collect::<Result<_, _>>()?,
+                    env: fill_map(env)?,
+                    cwd: cwd.as_ref().map(fill).transpose()?,
+                    start_timeout: *start_timeout,
+                    sandbox: sandbox.map(fill)?,
+                })
+            }
             Backend::Remote(Remote { url, headers, transport, personal, issuer }) => {
                 Backend::Remote(Remote {
                     url: fill(url)?,
@@ -362,7 +375,7 @@ impl Backend<Template> {
                     headers: fill_map(headers)?,
                 })
             }
-            Backend::Manifest(ManifestUse { manifest, backend, credential, values }) => {
+            Backend::Manifest(ManifestUse { manifest, backend, credential, values, sandbox }) => {
                 let value = |value: &ConfigValue<Template>| match value {
                     ConfigValue::Text(text) => fill(text).map(ConfigValue::Text),
                     ConfigValue::Json(json) => Ok(ConfigValue::Json(json.clone())),
@@ -373,6 +386,7 @@ impl Backend<Template> {
                     backend: backend.clone(),
                     credential: credential.as_ref().map(fill).transpose()?,
                     values: values.collect::<Result<_, MissingVariable>>()?,
+                    sandbox: *sandbox,
                 })
             }
             Backend::Builtin(builtin) => Backend::Builtin(builtin.try_map(fill)?),

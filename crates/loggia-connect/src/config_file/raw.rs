@@ -38,6 +38,7 @@ pub(super) struct RawServer {
     pub(super) auth: Option<RawAuth>,
     #[serde(default)]
     pub(super) vault: RawVault,
+    pub(super) sandbox: Option<Text>,
 }
 
 #[derive(Deserialize)]
@@ -143,6 +144,7 @@ pub(super) struct RawConnector {
     pub(super) env: Option<Spanned<Texts>>,
     pub(super) cwd: Option<Text>,
     pub(super) start_timeout: Option<Spanned<Amount>>,
+    pub(super) sandbox: Option<Spanned<toml::Value>>,
     pub(super) url: Option<Text>,
     pub(super) headers: Option<Spanned<Texts>>,
     pub(super) transport: Option<Text>,
@@ -167,6 +169,21 @@ pub(super) struct RawTools {
     pub(super) allow: Option<Vec<Text>>,
     #[serde(default)]
     pub(super) deny: Vec<Text>,
+}
+
+/// The table `sandbox` of a connector.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawSandbox {
+    pub(super) mode: Option<String>,
+    #[serde(default)]
+    pub(super) read: Vec<String>,
+    #[serde(default)]
+    pub(super) write: Vec<String>,
+    #[serde(default)]
+    pub(super) hosts: Vec<String>,
+    pub(super) memory: Option<String>,
+    pub(super) processes: Option<u32>,
 }
 
 /// A number, or a text that means one: `30`, `"30s"`, `"4MiB"`.

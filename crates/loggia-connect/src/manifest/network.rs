@@ -3,7 +3,11 @@
 //! Invariant: a backend whose URL is at another host than `network.allow` names is not opened. The program that sends the
 //! requests follows no redirect to another host.
 
+use loggia_sandbox::{HostAccess, HostPattern};
+
 use super::{BackendValueError, ConnectorValues, ManifestBackend, ManifestText, MissingValue};
+use crate::config_file::{ProgramPermissions, ProgramSandbox};
+use crate::secret::Secret;
 
 impl ManifestBackend {
     /// Checks that the host of a URL is one that the backend may reach.
@@ -45,6 +49,33 @@ impl HostAllowlist {
     pub fn allows(&self, url: &str) -> bool {
         self.patterns.iter().any(|pattern| is_allowed(url, pattern))
     }
+}
+
+impl ManifestBackend {
+    /// Returns what the program of the backend may use: the hosts of `network.allow`, or any host without it, and the files
+    /// and folders that the user chose.
+    pub(crate) fn program_sandbox(
+        &self,
+        values: &ConnectorValues,
+    ) -> Result<ProgramSandbox<Secret>, BackendValueError> {
+        let mut hosts = Vec::new();
+        for pattern in &self.allowed_hosts {
+            // A text that is none was reported when the manifest was read.
+            let Ok(pattern) = ManifestText::parse(pattern) else { continue };
+            if !values.is_absent(&pattern) {
+                hosts.push(host_pattern(values.text(&pattern)?.expose())?);
+            }
+        }
+        let hosts = if self.allowed_hosts.is_empty() { HostAccess::Any } else { HostAccess::Only(hosts) };
+        let write = values.paths().to_vec();
+        let permissions = ProgramPermissions { write, hosts, ..ProgramPermissions::default() };
+        Ok(ProgramSandbox { mode: None, permissions: Some(permissions) })
+    }
+}
+
+fn host_pattern(text: &str) -> Result<HostPattern, BackendValueError> {
+    let reason = "a host is needed, such as api.example.com";
+    text.parse().map_err(|_| BackendValueError::Key { key: "network.allow".to_owned(), reason })
 }
 
 /// Returns whether a pattern of `network.allow` has the host of a URL.

@@ -16,7 +16,9 @@ use super::{
     AuthClass, BackendAuth, BuiltinServer, ConnectorValues, DirectApi, ManifestBackend, ManifestText,
     ManifestTransport, MissingValue, PackageSource, RemoteServer, RequestPlace, ServerProgram,
 };
-use crate::config_file::{Backend, Builtin, BuiltinKind, BuiltinOptionError, OpenApi, Remote, Stdio, is_url};
+use crate::config_file::{
+    Backend, Builtin, BuiltinKind, BuiltinOptionError, OpenApi, ProgramSandbox, Remote, Stdio, is_url,
+};
 use crate::secret::Secret;
 
 /// A backend with the values of its user.
@@ -79,7 +81,7 @@ impl ManifestBackend {
         self.check_credential(values)?;
         Ok(match &self.transport {
             ManifestTransport::Remote(server) => self.remote(server, values).map(Backend::Remote)?.into(),
-            ManifestTransport::Stdio(program) => stdio(program, values)?,
+            ManifestTransport::Stdio(program) => stdio(program, self.program_sandbox(values)?, values)?,
             ManifestTransport::OpenApi(api) if self.tools.is_empty() => {
                 self.openapi(api, values).map(Backend::OpenApi)?.into()
             }
@@ -192,7 +194,11 @@ impl From<Backend<Secret>> for ResolvedBackend {
     }
 }
 
-fn stdio(program: &ServerProgram, values: &ConnectorValues) -> Result<ResolvedBackend, BackendValueError> {
+fn stdio(
+    program: &ServerProgram,
+    sandbox: ProgramSandbox<Secret>,
+    values: &ConnectorValues,
+) -> Result<ResolvedBackend, BackendValueError> {
     let args = values.args(&program.args)?;
     let env = filled(&program.env, values)?;
     let cwd = program.cwd.as_ref().map(|cwd| values.text(cwd)).transpose()?;
@@ -215,7 +221,7 @@ fn stdio(program: &ServerProgram, values: &ConnectorValues) -> Result<ResolvedBa
         }
     };
     let args = before.into_iter().chain(args).collect();
-    Ok(Backend::Stdio(Stdio { command, args, env, cwd, start_timeout: None }).into())
+    Ok(Backend::Stdio(Stdio { command, args, env, cwd, start_timeout: None, sandbox }).into())
 }
 
 /// Returns the program that runs a package, and its arguments before the server's own.

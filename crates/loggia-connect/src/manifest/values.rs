@@ -20,6 +20,8 @@ pub struct ConnectorValues {
     /// The values that are no secrets, with their types.
     json: Map<String, Value>,
     credential: Option<Secret>,
+    /// The values that are files and folders.
+    paths: Vec<Secret>,
 }
 
 /// A value of the user that does not fit.
@@ -69,7 +71,7 @@ impl ConnectorManifest {
                 continue;
             };
             match field.check(value) {
-                Ok(()) => values.insert(&field.name, value, field.field_type == ConfigFieldType::Secret),
+                Ok(()) => values.insert(&field.name, value, field.field_type),
                 Err(message) => problems.push(ConfigProblem { field: field.name.clone(), message }),
             }
         }
@@ -78,7 +80,7 @@ impl ConnectorManifest {
 }
 
 impl ConnectorValues {
-    fn insert(&mut self, name: &str, value: &Value, is_secret: bool) {
+    fn insert(&mut self, name: &str, value: &Value, field_type: ConfigFieldType) {
         let text = |value: &Value| match value {
             Value::String(text) => Secret::new(text),
             other => Secret::new(other.to_string()),
@@ -87,8 +89,11 @@ impl ConnectorValues {
             Value::Array(items) => items.iter().map(text).collect(),
             value => vec![text(value)],
         };
+        if matches!(field_type, ConfigFieldType::File | ConfigFieldType::Folder) {
+            self.paths.extend(texts.iter().cloned());
+        }
         self.texts.insert(name.to_owned(), texts);
-        if !is_secret {
+        if field_type != ConfigFieldType::Secret {
             self.json.insert(name.to_owned(), value.clone());
         }
     }
@@ -106,6 +111,11 @@ impl ConnectorValues {
     /// Returns the values of the field that a bundle calls `name`; none if the user gave none.
     pub(crate) fn of_bundle(&self, name: &str) -> &[Secret] {
         self.texts.get(&field_name(name)).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Returns the values that are files and folders.
+    pub fn paths(&self) -> &[Secret] {
+        &self.paths
     }
 
     /// Fills a text. Several files or folders are written with commas between them.

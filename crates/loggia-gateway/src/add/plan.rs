@@ -5,7 +5,9 @@
 use std::collections::BTreeMap;
 
 use loggia::model::Tool;
-use loggia_connect::config_file::{Backend, OpenApi, Remote, Stdio, Transport, connector_name};
+use loggia_connect::config_file::{
+    Backend, OpenApi, ProgramSandbox, Remote, Stdio, Transport, connector_name,
+};
 use loggia_connect::manifest::{
     AuthClass, AuthStep, ConfigField, ConfigFieldType, ConfigProblem, ConnectorManifest, ManifestBackend,
     ManifestTransport,
@@ -515,7 +517,14 @@ fn of_package(registry: PackageKind, package: &str, version: Option<String>) -> 
         ..empty(
             name::of_package(bare_package(registry, package)),
             package.to_owned(),
-            Backend::Stdio(Stdio { command, args, env, cwd: None, start_timeout: None }),
+            Backend::Stdio(Stdio {
+                command,
+                args,
+                env,
+                cwd: None,
+                start_timeout: None,
+                sandbox: ProgramSandbox::default(),
+            }),
         )
     }
 }

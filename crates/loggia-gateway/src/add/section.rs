@@ -85,13 +85,16 @@ pub(super) fn of_backend(backend: &Backend<Secret>) -> Table {
             }
             put_texts(&mut section, "headers", headers);
         }
-        Backend::Manifest(ManifestUse { manifest, backend, credential, values }) => {
+        Backend::Manifest(ManifestUse { manifest, backend, credential, values, sandbox }) => {
             if let Some(credential) = credential {
                 put("credential", credential);
             }
             section.insert("manifest", value(manifest));
             if let Some(backend) = backend {
                 section.insert("backend", value(backend));
+            }
+            if let Some(mode) = sandbox {
+                section.insert("sandbox", value(mode.to_string()));
             }
             let values = values.iter().filter_map(|(name, given)| match given {
                 ConfigValue::Text(text) => {
@@ -209,7 +212,8 @@ mod tests {
         ] {
             let args = args.into_iter().map(Secret::new).collect();
             let (command, env) = (Secret::new(command), BTreeMap::new());
-            let mut stdio = Stdio { command, args, env, cwd: None, start_timeout: None };
+            let mut stdio =
+                Stdio { command, args, env, cwd: None, start_timeout: None, sandbox: Default::default() };
             pass_to_container(&mut stdio, names.iter());
             assert_eq!(stdio.args.iter().map(|arg| arg.expose()).collect::<Vec<_>>(), expected);
         }

@@ -53,6 +53,8 @@ pub struct Child {
     directory: Option<PathBuf>,
     stop_timeout: Duration,
     guard: Option<ChildGuard>,
+    /// The program that starts the child, with its arguments.
+    launcher: Option<Vec<OsString>>,
 }
 
 impl Child {
@@ -65,6 +67,7 @@ impl Child {
             directory: None,
             stop_timeout: Duration::from_secs(2),
             guard: None,
+            launcher: None,
         }
     }
 
@@ -115,6 +118,18 @@ impl Child {
         self
     }
 
+    /// Starts the child with another program, which gets the child's program and arguments after `args`: a sandbox, or a
+    /// program like `nice`. Errors and the log name the child's program.
+    pub fn launcher(
+        mut self,
+        program: impl AsRef<OsStr>,
+        args: impl IntoIterator<Item = impl AsRef<OsStr>>,
+    ) -> Child {
+        let args = args.into_iter().map(|arg| arg.as_ref().to_owned());
+        self.launcher = Some(std::iter::once(program.as_ref().to_owned()).chain(args).collect());
+        self
+    }
+
     /// Returns the key of the server in the memory of a client: a digest of the command line, the folder and the
     /// names of the variables. The values are not in it, because they may be short secrets, and memories are stored.
     pub(crate) fn key(&self) -> String {
@@ -135,7 +150,9 @@ impl Child {
         let name = self.program.to_string_lossy().into_owned();
         let guard = self.guard.as_ref().filter(|_| cfg!(unix));
         let mark = guard.and_then(|_| ChildMark::new());
-        let checked = guard.map_or(Ok(()), |_| self.check_program());
+        // The start of a guard or a launcher does not show that the program exists.
+        let is_checked = guard.is_some() || self.launcher.is_some();
+        let checked = if is_checked { self.check_program() } else { Ok(()) };
         let spawned = checked.and_then(|()| self.command(guard, mark.as_ref()).spawn());
         let mut child = spawned.map_err(|error| {
             let what = format!("the server `{name}` could not be started: {error}");
@@ -163,12 +180,14 @@ impl Child {
     }
 
     fn command(&self, guard: Option<&ChildGuard>, mark: Option<&ChildMark>) -> Command {
-        let program = os::program(&self.program);
+        let mut line = self.launcher.clone().unwrap_or_default();
+        line.push(os::program(&self.program));
+        let program = line.remove(0);
         let mut command = match guard {
             Some(guard) => guard.watching(&program),
             None => Command::new(&program),
         };
-        command.args(&self.args).env_clear().envs(inherited()).envs(&self.env);
+        command.args(line).args(&self.args).env_clear().envs(inherited()).envs(&self.env);
         command.envs(mark.map(|mark| (leftovers::VARIABLE, mark.to_string())));
         // SIGKILL would end only the guard.
         command

@@ -65,6 +65,15 @@ async fn a_child_sees_what_it_is_given_and_little_more() {
 }
 
 #[tokio::test]
+async fn a_launcher_starts_the_child() {
+    let client = connect(server("", "").launcher("env", ["LOGGIA_TEST_GIVEN=launched"])).await;
+    assert!(call(&client, "see").await.starts_with("launched|"));
+    let missing = Child::new("loggia-no-such-program").launcher("env", ["LOGGIA_TEST_GIVEN=launched"]);
+    let error = Client::builder().connect(missing).await.expect_err("no such program").to_string();
+    assert!(error.contains("`loggia-no-such-program` could not be started"), "{error}");
+}
+
+#[tokio::test]
 async fn a_dead_child_is_started_again_and_its_last_words_are_told() {
     let client = connect(server("", "")).await;
     let first = call(&client, "pid").await;

@@ -12,6 +12,7 @@ use loggia_connect::config_file::{
     SubjectClaim, Transport, VaultKey,
 };
 use loggia_connect::secret::{Location, Secret, Template};
+use loggia_sandbox::{HostAccess, SandboxMode};
 
 fn parse(text: &str) -> Result<ConfigFile, ConfigFileError> {
     ConfigFile::parse(text, Path::new("team/loggia.toml"))
@@ -383,6 +384,52 @@ fn starts_and_first_lists_have_limits_of_their_own() {
         ),
     ] {
         let error = parse(text).expect_err("refused").to_string();
+        assert!(error.contains(part), "{text}: {error}");
+    }
+}
+
+#[test]
+fn a_sandbox_is_a_word_or_a_table() {
+    let stdio = "[connectors.a]\nkind = \"stdio\"\ncommand = \"x\"\n";
+    for (server, key, expected) in [
+        ("", "", SandboxMode::Off),
+        ("", "sandbox = \"on\"", SandboxMode::On),
+        ("", "sandbox = { read = [\"/srv\"] }", SandboxMode::On),
+        ("", "sandbox = { mode = \"require\", hosts = [\"a.example\"] }", SandboxMode::Require),
+        ("[server]\nsandbox = \"require\"\n", "", SandboxMode::Require),
+        ("[server]\nsandbox = \"require\"\n", "sandbox = \"off\"", SandboxMode::Off),
+    ] {
+        let config = parse(&format!("{server}{stdio}{key}\n")).expect("a configuration file");
+        let Backend::Stdio(stdio) = &config.connectors[0].backend else { panic!("not stdio") };
+        assert_eq!(stdio.sandbox.mode(config.server.sandbox), expected, "{server}{key}");
+    }
+    let listed = "sandbox = { write = [\"x\"], hosts = [\"*.a.example\", \"b.example:22\"], memory = \"1GiB\", processes = 9 }";
+    let config = parse(&format!("{stdio}{listed}\n")).expect("a configuration file");
+    let Backend::Stdio(program) = &config.connectors[0].backend else { panic!("not stdio") };
+    let own = program.sandbox.permissions.as_ref().expect("a list");
+    let HostAccess::Only(hosts) = &own.hosts else { panic!("any host") };
+    let hosts: Vec<String> = hosts.iter().map(ToString::to_string).collect();
+    assert_eq!(hosts, ["*.a.example", "b.example:22"]);
+    assert_eq!((own.memory, own.processes, own.write.len()), (Some(1 << 30), Some(9), 1));
+}
+
+#[test]
+fn mistakes_in_a_sandbox_are_told() {
+    let stdio = "kind = \"stdio\"\ncommand = \"x\"\n";
+    for (text, part) in [
+        (format!("{stdio}sandbox = \"require\"\nsandbox_x = 1"), "sandbox_x"),
+        (format!("{stdio}sandbox = \"requires\""), "did you mean 'require'"),
+        (format!("{stdio}sandbox = true"), "write sandbox = \"on\""),
+        (format!("{stdio}sandbox = {{ reads = [] }}"), "reads"),
+        (format!("{stdio}sandbox = {{ hosts = [\"https://a.example\"] }}"), "without scheme and path"),
+        (format!("{stdio}sandbox = {{ memory = \"much\" }}"), "bytes"),
+        (
+            "kind = \"remote\"\nurl = \"https://x.example\"\nsandbox = \"on\"".to_owned(),
+            "kind \"stdio\" or \"manifest\"",
+        ),
+        ("kind = \"manifest\"\nmanifest = \"x\"\nsandbox = { read = [] }".to_owned(), "the manifest lists"),
+    ] {
+        let error = parse(&format!("[connectors.a]\n{text}\n")).expect_err("refused").to_string();
         assert!(error.contains(part), "{text}: {error}");
     }
 }
