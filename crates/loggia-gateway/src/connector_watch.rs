@@ -132,6 +132,7 @@ mod tests {
                 last_error: None,
                 problems: problems.split_whitespace().map(Arc::from).collect(),
                 remembered: false,
+                stopped: false,
                 starting,
             };
             assert_eq!(told.is_new(&status, Duration::from_secs(seconds)), expected, "case {n}");

@@ -34,6 +34,7 @@ pub(crate) fn hub_limits(server: &ServerSection, requests: usize) -> HubLimits {
         instructions_bytes,
         user_connections,
         user_connection_idle,
+        process_idle,
         sign_in_timeout,
         result_bytes,
         stored_result_bytes,
@@ -71,6 +72,7 @@ pub(crate) fn hub_limits(server: &ServerSection, requests: usize) -> HubLimits {
         instructions: instructions_bytes.unwrap_or(default.instructions),
         user_connections: user_connections.unwrap_or(default.user_connections),
         user_connection_idle: user_connection_idle.unwrap_or(default.user_connection_idle),
+        process_idle: process_idle.unwrap_or(default.process_idle),
         sign_in_wait: sign_in_timeout.unwrap_or(default.sign_in_wait),
         stored_results: ResultStoreLimits {
             bytes: stored_result_bytes.unwrap_or(default.stored_results.bytes),

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use loggia::model::ServerCapabilities;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 use crate::clock::now;
 use crate::connector::UpstreamSettings;
+use crate::connector_usage::ConnectorUsage;
 use crate::list_snapshot::ListSnapshot;
 use crate::report::{CallCounts, ConnectorReport, ErrorOutput};
 use crate::retirement::Retirement;
@@ -36,6 +37,10 @@ pub(crate) struct ConnectorHandle {
     /// The connections of single users, if each user has one.
     pub(crate) own: Option<Arc<UserConnections>>,
     pub(crate) counts: CallCounts,
+    /// The requests that keep its process running.
+    pub(crate) usage: ConnectorUsage,
+    /// Wakes the supervisor of a stopped process.
+    needed: Notify,
     pub(crate) error_output: Arc<ErrorOutput>,
     /// The slot that counts its requests and results.
     pub(crate) slot: ShareSlot,
@@ -97,6 +102,8 @@ impl ConnectorHandle {
             own: start.own,
             settings,
             counts: CallCounts::default(),
+            usage: ConnectorUsage::new(now()),
+            needed: Notify::new(),
             error_output: Arc::default(),
             slot: start.slot,
             wanted: start.wanted,
@@ -149,8 +156,12 @@ impl ConnectorHandle {
             return Ok(link);
         }
         let mut status = self.status.subscribe();
+        if status.borrow_and_update().stopped {
+            self.needed.notify_one();
+        }
         let is_final = |status: &ConnectorStatus| {
-            status.state != ConnectorState::Connecting || self.retirement().is_some()
+            let is_open = status.state != ConnectorState::Connecting && !status.stopped;
+            is_open || self.retirement().is_some()
         };
         // `self` owns the sender, so it cannot be closed. A timeout is handled below.
         let _ = tokio::time::timeout(wait, status.wait_for(is_final)).await;
@@ -196,6 +207,24 @@ impl ConnectorHandle {
         self.status.send_modify(|status| status.version = None);
     }
 
+    /// Takes the connection of an unused process, whose lists stay. Returns false if a request uses it.
+    pub(crate) fn stop(&self) -> bool {
+        let link = self.link.swap(None);
+        self.status.send_modify(|status| status.stopped = true);
+        // A request that began before this finds the connection; one that began later waits for a start.
+        if self.usage.is_idle() {
+            return true;
+        }
+        self.link.store(link);
+        self.status.send_modify(|status| status.stopped = false);
+        false
+    }
+
+    /// Waits until a request needs a stopped process.
+    pub(crate) async fn until_needed(&self) {
+        self.needed.notified().await;
+    }
+
     /// Stops showing the lists.
     pub(crate) fn forget(&self) {
         // If lists were hidden before, their URIs stay owned.
@@ -215,6 +244,7 @@ impl ConnectorHandle {
             status.since = since;
             status.last_error = last_error;
             status.starting = None;
+            status.stopped = false;
             if state != ConnectorState::Up {
                 status.problems.clear();
             }

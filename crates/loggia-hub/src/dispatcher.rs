@@ -6,6 +6,7 @@ use std::sync::Arc;
 use loggia::exchange::Exchange;
 use loggia::service::{Reply, Request};
 
+use crate::clock::now;
 use crate::connector_handle::ConnectorHandle;
 use crate::refusal::{Refusal, UnsentRequest};
 use crate::result_limit::LinkedResults;
@@ -38,6 +39,7 @@ impl Dispatcher {
         request: Request,
         exchange: Exchange,
     ) -> Result<Reply, Refusal> {
+        let _use = handle.usage.begin(now);
         let reply = self.send_in_share(handle, request, exchange).await;
         handle.counts.add(reply.is_err());
         reply
@@ -65,6 +67,7 @@ impl Dispatcher {
         request: &Request,
     ) -> Result<bool, Refusal> {
         let _share = self.share(handle, request)?;
+        let _use = handle.usage.begin(now);
         match handle.link(self.set.context.limits.connect_wait).await {
             Ok(_) => Ok(true),
             Err(_) if handle.retirement() == Some(Retirement::Changed) => Ok(false),

@@ -133,6 +133,12 @@ impl Health {
         self.wait(now, why.into(), spread);
     }
 
+    /// Records that an attempt begins without a failure: the process was stopped because it was not used.
+    pub(crate) fn restarted(&mut self, now: Instant) {
+        self.state = HealthState::Connecting;
+        self.since = now;
+    }
+
     /// Returns the time at which to call [`Health::handle_timeout`] next.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let retry = match self.state {

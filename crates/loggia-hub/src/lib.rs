@@ -42,6 +42,7 @@ mod connector;
 mod connector_handle;
 mod connector_manager;
 mod connector_set;
+mod connector_usage;
 mod connector_view;
 mod dispatcher;
 mod draining;

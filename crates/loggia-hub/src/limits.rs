@@ -68,6 +68,8 @@ pub struct HubLimits {
     pub user_connections: usize,
     /// The time after which an unused connection of a user is closed.
     pub user_connection_idle: Duration,
+    /// The time after which an unused process of a connector is stopped. The next request starts it again.
+    pub process_idle: Duration,
     /// The time that a call waits for a user who agreed to sign in.
     pub sign_in_wait: Duration,
     /// The bounds of the results that were too long for their clients, and are kept to be read in parts.
@@ -104,6 +106,8 @@ impl Default for HubLimits {
             user_connections: 1024,
             // This must be longer than a suspended call waits.
             user_connection_idle: Duration::from_secs(15 * 60),
+            // This must be longer than a suspended call waits.
+            process_idle: Duration::from_secs(30 * 60),
             // Many clients wait for one minute.
             sign_in_wait: Duration::from_secs(45),
             stored_results: ResultStoreLimits::default(),

@@ -39,6 +39,8 @@ pub struct ConnectorStatus {
     pub remembered: bool,
     /// Progress of the start of its process.
     pub starting: Option<StartStatus>,
+    /// True if its process was stopped because it was not used. It counts as up, and the next request starts it again.
+    pub stopped: bool,
 }
 
 /// Progress of the start of a process.
@@ -99,6 +101,7 @@ impl ConnectorStatus {
             problems: Vec::new(),
             remembered: false,
             starting: None,
+            stopped: false,
         }
     }
 

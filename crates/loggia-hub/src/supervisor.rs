@@ -32,6 +32,14 @@ const REST: Duration = Duration::from_millis(250);
 /// The log target for connectors that go down and come up. A program that shows the states itself can filter it out.
 const STATES: &str = "loggia_hub::states";
 
+/// The end of a connection.
+enum ConnectionEnd {
+    /// It was lost, for this reason.
+    Lost(String),
+    /// Its process was stopped because it was not used.
+    Unused,
+}
+
 /// Keeps one connector connected. Returns when the connector cannot be started with its configuration.
 pub(crate) async fn run(
     set: Arc<UpstreamSet>,
@@ -51,8 +59,16 @@ pub(crate) async fn run(
             Ok((link, lists)) => {
                 health.connected(now());
                 was_up = true;
-                let why = serve(&set, &handle, &mut hints, &health, link, lists).await;
-                health.lost(now(), why, spread());
+                match serve(&set, &handle, &mut hints, &health, link, lists).await {
+                    ConnectionEnd::Lost(why) => health.lost(now(), why, spread()),
+                    ConnectionEnd::Unused => {
+                        handle.until_needed().await;
+                        health.restarted(now());
+                        // Hints about the previous connection do not apply to the next one.
+                        while hints.try_recv().is_ok() {}
+                        continue;
+                    }
+                }
             }
             Err(error) => {
                 health.failed(now(), error.to_string(), RetryDecision::after(&error, was_up), spread());
@@ -228,7 +244,7 @@ async fn within<T>(limit: Duration, work: impl Future<Output = Result<T>>) -> Re
     tokio::time::timeout(limit, work).await.unwrap_or(Err(Error::timeout(limit)))
 }
 
-/// Runs while the connection is open. Returns the reason why it ended.
+/// Runs while the connection is open. Returns how it ended.
 async fn serve(
     set: &Arc<UpstreamSet>,
     handle: &Arc<ConnectorHandle>,
@@ -236,7 +252,7 @@ async fn serve(
     health: &Health,
     link: Arc<Upstream>,
     lists: UpstreamLists,
-) -> String {
+) -> ConnectionEnd {
     let mut list_changes = watch_lists(&link, &lists.capabilities, &handle.settings.name).await;
     let mut lists = lists;
     if let Some(before) = handle.listed().filter(|before| before.origin != ListOrigin::EarlierConnector) {
@@ -246,6 +262,7 @@ async fn serve(
     set.remember(handle);
     // When a client sees the state `up`, the tools must be listed.
     set.rebuild();
+    handle.usage.touch(now());
     handle.up(link.clone());
     tracing::info!(target: STATES, connector = handle.settings.name, "the connector is up");
     show(set, handle, health);
@@ -256,7 +273,11 @@ async fn serve(
     let mut rested = now();
     let why = loop {
         let next = tokio::select! {
-            why = link.closed() => break why,
+            why = link.closed() => break ConnectionEnd::Lost(why),
+            () = until_unused(set, handle) => match handle.stop() {
+                true => break ConnectionEnd::Unused,
+                false => continue,
+            },
             change = next_change(&mut list_changes, rested) => match change {
                 Some(Change::Resource(_)) | None => continue,
                 Some(change) => {
@@ -275,12 +296,30 @@ async fn serve(
             },
         };
         if let Err(error) = next {
-            break error.to_string();
+            break ConnectionEnd::Lost(error.to_string());
         }
     };
+    if matches!(why, ConnectionEnd::Unused) {
+        tracing::info!(target: STATES, connector = handle.settings.name, "the process was not used: stopped until it is needed");
+        set.publish();
+    }
     handle.gone();
     link.close().await;
     why
+}
+
+/// Waits until the process of the connector was not used for the longest time; forever if it has none.
+async fn until_unused(set: &UpstreamSet, handle: &ConnectorHandle) {
+    let longest = set.context.limits.process_idle;
+    if !handle.settings.starts_process {
+        std::future::pending::<()>().await;
+    }
+    loop {
+        let left = handle.usage.time_left(longest, now());
+        let left = if handle.wanted.is_empty() { left } else { left.or(Some(longest)) };
+        let Some(left) = left else { return };
+        tokio::time::sleep(left).await;
+    }
 }
 
 /// Returns a stream of changes of the lists, if the upstream announces them.

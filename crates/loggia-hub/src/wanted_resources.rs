@@ -37,6 +37,11 @@ impl WantedResources {
         self.counts().keys().cloned().collect()
     }
 
+    /// Returns whether no client subscribes.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.counts().is_empty()
+    }
+
     /// Returns a receiver of changes.
     pub(crate) fn watch(&self) -> watch::Receiver<()> {
         self.changes.subscribe()

@@ -55,6 +55,8 @@ pub struct GatewayLimits {
     pub user_connections: Option<usize>,
     /// The time after which such a connection is closed when it is not used.
     pub user_connection_idle: Option<Duration>,
+    /// The time after which an unused process is stopped.
+    pub process_idle: Option<Duration>,
     /// The time that a call waits for a user who agreed to sign in.
     pub sign_in_timeout: Option<Duration>,
     /// The bytes of results that clients have not taken yet.

@@ -85,6 +85,7 @@ const GATEWAY_BOUNDS: &[(&str, GatewayBound)] = &[
     ("instructions_bytes", GatewayBound::Bytes(|l| &mut l.instructions_bytes)),
     ("user_connections", GatewayBound::Count(|l| &mut l.user_connections)),
     ("user_connection_idle", GatewayBound::Time(|l| &mut l.user_connection_idle)),
+    ("process_idle", GatewayBound::Time(|l| &mut l.process_idle)),
     ("sign_in_timeout", GatewayBound::Time(|l| &mut l.sign_in_timeout)),
     ("result_bytes", GatewayBound::Bytes(|l| &mut l.result_bytes)),
     ("stored_result_bytes", GatewayBound::Bytes(|l| &mut l.stored_result_bytes)),

@@ -12,3 +12,4 @@ mod parked;
 mod shares;
 mod starting;
 mod tool_transforms;
+mod unused;
