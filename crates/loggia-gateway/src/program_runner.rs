@@ -1,4 +1,4 @@
-//! Programs that fetch and start other programs: the hosts that they need, and the way to get them.
+//! Programs that fetch and start other programs: the hosts that they need, and the page to install them from.
 
 use loggia::Error;
 use loggia_sandbox::HostPattern;
@@ -51,7 +51,7 @@ impl ProgramRunner {
         hosts.iter().filter_map(|host| host.parse().ok()).collect()
     }
 
-    /// Returns the way to get it.
+    /// Returns the advice for a system without it.
     fn advice(self) -> &'static str {
         match self {
             ProgramRunner::Npm => "install Node.js, which has npx: https://nodejs.org",
@@ -63,7 +63,7 @@ impl ProgramRunner {
     }
 }
 
-/// Adds the way to get a runner to the error of a start without it.
+/// Adds the advice to the error of a start without a runner.
 pub(crate) fn with_advice(error: Error, command: &str) -> Error {
     match (error, ProgramRunner::of(command)) {
         (Error::Io(io), Some(runner)) if io.kind() == std::io::ErrorKind::NotFound => {
@@ -82,7 +82,7 @@ mod tests {
         for (command, expected) in [
             ("npx", Some(ProgramRunner::Npm)),
             ("C:\\Program Files\\nodejs\\npx.cmd", Some(ProgramRunner::Npm)),
-            ("/home/ann/.local/bin/uvx", Some(ProgramRunner::PyPi)),
+            ("/users/ann/.local/bin/uvx", Some(ProgramRunner::PyPi)),
             ("docker", Some(ProgramRunner::Container)),
             ("my-npx", None),
             ("npx-server", None),

@@ -16,7 +16,7 @@ struct UsageCounts {
 }
 
 /// A running request. Dropping it ends the use.
-pub(crate) struct UsageGuard<'u> {
+pub(crate) struct RunningRequest<'u> {
     usage: &'u ConnectorUsage,
     clock: fn() -> Instant,
 }
@@ -28,9 +28,9 @@ impl ConnectorUsage {
     }
 
     /// Records that a request begins.
-    pub(crate) fn begin(&self, clock: fn() -> Instant) -> UsageGuard<'_> {
+    pub(crate) fn begin(&self, clock: fn() -> Instant) -> RunningRequest<'_> {
         self.with(|counts| counts.running += 1);
-        UsageGuard { usage: self, clock }
+        RunningRequest { usage: self, clock }
     }
 
     /// Records a use that is no request: the connection was opened.
@@ -59,7 +59,7 @@ impl ConnectorUsage {
     }
 }
 
-impl Drop for UsageGuard<'_> {
+impl Drop for RunningRequest<'_> {
     fn drop(&mut self) {
         let now = (self.clock)();
         self.usage.with(|counts| {

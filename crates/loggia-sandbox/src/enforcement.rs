@@ -34,7 +34,7 @@ pub enum SandboxPart {
     TotalUse,
 }
 
-/// Whether a part of a sandbox is in force.
+/// The state of a part of a sandbox.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "state", content = "reason")]
 pub enum PartState {

@@ -30,8 +30,6 @@ mod enforcement;
 mod host;
 #[cfg(target_os = "linux")]
 mod linux;
-#[cfg(target_os = "linux")]
-mod order;
 mod policy;
 #[cfg(not(target_os = "linux"))]
 mod portable;

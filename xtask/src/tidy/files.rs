@@ -15,6 +15,8 @@ const HOSTS: &[&str] = &[
     concat!("index.crates", ".io"),
     concat!("proxy.golang", ".org"),
 ];
+/// The file that must name registries: confined programs may connect to them.
+const NAMES_HOSTS: &str = "crates/loggia-gateway/src/program_runner.rs";
 const PLACES: &[&str] =
     &[concat!("/wo", "rk/"), concat!("/ro", "ot/"), concat!("/tm", "p/"), concat!("/ho", "me/")];
 
@@ -39,9 +41,10 @@ pub(super) fn modules_have_a_reason(repository: &Repository) -> Vec<String> {
 pub(super) fn no_machine(repository: &Repository) -> Vec<String> {
     let mut complaints = Vec::new();
     for file in &repository.files {
+        let hosts = if file.path == NAMES_HOSTS { &[] } else { HOSTS };
         for (n, line) in file.text.lines().enumerate() {
             let places = PLACES.iter().filter(|place| is_place(line, place));
-            let found = places.chain(HOSTS.iter().filter(|host| line.contains(**host)));
+            let found = places.chain(hosts.iter().filter(|host| line.contains(**host)));
             complaints.extend(found.map(|text| format!("{}: {text}", file.at(n + 1))));
         }
     }

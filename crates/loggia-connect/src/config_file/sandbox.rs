@@ -19,11 +19,11 @@ const MODE: &str = "write sandbox = \"on\", \"off\" or \"require\", or a table s
 pub struct ProgramSandbox<T> {
     /// The strictness; `None` for the default.
     pub mode: Option<SandboxMode>,
-    /// What the program may use; `None` if nothing lists it.
+    /// The permissions of the program; `None` if nothing lists them.
     pub permissions: Option<ProgramPermissions<T>>,
 }
 
-/// What a program may use.
+/// The permissions of a program.
 #[derive(Debug, Clone)]
 pub struct ProgramPermissions<T> {
     /// Files and folders that it may read.

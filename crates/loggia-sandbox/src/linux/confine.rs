@@ -9,8 +9,8 @@ use std::process::{Child, Command};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
+use super::order::{ProgramLine, SandboxOrder};
 use super::{StepError, files, program, system_calls};
-use crate::order::{ProgramLine, SandboxOrder};
 
 /// Starts the program of an order, from a thread that is used for nothing else. `folder` is the private folder.
 pub(super) fn start(order: &SandboxOrder, line: &ProgramLine, folder: &Path) -> Result<Child, StepError> {

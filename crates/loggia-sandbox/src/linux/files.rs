@@ -8,8 +8,8 @@ use landlock::{
     path_beneath_rules,
 };
 
+use super::order::SandboxOrder;
 use super::program::Program;
-use crate::order::SandboxOrder;
 
 /// The newest revision of Landlock that is used. Rights that an older kernel does not know are left out; the probe
 /// reports the gap.
@@ -28,7 +28,6 @@ const READABLE: &[&str] = &[
     "/opt",
     "/nix/store",
     "/gnu/store",
-    "/home/linuxbrew/.linuxbrew",
     "/etc/alternatives",
     "/etc/ca-certificates",
     "/etc/ca-certificates.conf",

@@ -13,10 +13,10 @@ use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg}
 use rustix::process::{Pid, Signal, WaitOptions, set_parent_process_death_signal};
 
 use super::netlink::NetlinkSocket;
+use super::order::{ProgramLine, SandboxOrder};
 use super::supervisor::{self, HANDOVER, RESOLVER_FILE, SOCKETS};
 use super::{StepError, confine, files, names, namespaces};
 use crate::host::HostPattern;
-use crate::order::{ProgramLine, SandboxOrder};
 use crate::policy::HostAccess;
 
 /// Prepares the namespaces, starts the child and waits for its end.

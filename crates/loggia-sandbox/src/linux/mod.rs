@@ -6,11 +6,13 @@
 //! the child. **Invariant:** a step that an order asks for either succeeds or ends the start.
 
 mod confine;
+mod features;
 mod files;
 mod init;
 mod names;
 mod namespaces;
 mod netlink;
+mod order;
 mod private_folder;
 mod probe;
 mod program;
@@ -23,8 +25,8 @@ use std::ffi::OsString;
 use std::fmt;
 use std::process::ExitCode;
 
-use crate::order::{SandboxOrder, SandboxRole};
-pub(crate) use support::{SandboxFeatures, SystemSupport};
+use order::{SandboxOrder, SandboxRole};
+pub(crate) use support::SystemSupport;
 
 /// The exit code if the child could not be started.
 const NOT_STARTED: u8 = 126;

@@ -7,11 +7,11 @@ use std::thread;
 
 use serde::{Deserialize, Serialize};
 
+use super::order::SandboxRole;
 use super::support::SystemSupport;
 use super::{confine, files, init, namespaces, system_calls};
-use crate::order::SandboxRole;
 
-/// What a process in new namespaces found. An absent reason means that it works.
+/// The facts that a process in new namespaces found. An absent reason means that it works.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct InsideSupport {
     mounts: Option<String>,

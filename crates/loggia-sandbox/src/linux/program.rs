@@ -64,16 +64,16 @@ mod tests {
 
     #[test]
     fn an_installation_is_readable_and_a_home_is_not() {
-        let home = Path::new("/home/ann");
+        let home = Path::new("/users/ann");
         for (file, expected) in [
-            ("/home/ann/.nvm/versions/node/v22/bin/node", Some("/home/ann/.nvm/versions/node/v22")),
-            ("/home/ann/.local/bin/uvx", None),
-            ("/home/ann/bin/server", None),
-            ("/home/bin/server", None),
-            ("/home/ann/.pyenv/shims/python3", Some("/home/ann/.pyenv")),
+            ("/users/ann/.nvm/versions/node/v22/bin/node", Some("/users/ann/.nvm/versions/node/v22")),
+            ("/users/ann/.local/bin/uvx", None),
+            ("/users/ann/bin/server", None),
+            ("/users/bin/server", None),
+            ("/users/ann/.pyenv/shims/python3", Some("/users/ann/.pyenv")),
             ("/bin/sh", None),
             ("/opt/tool/bin/tool", Some("/opt/tool")),
-            ("/home/ann/server.py", None),
+            ("/users/ann/server.py", None),
             ("/srv/app/node_modules/server/dist/index.js", Some("/srv/app/node_modules")),
         ] {
             assert_eq!(installation(Path::new(file), Some(home)), expected.map(PathBuf::from), "{file}");

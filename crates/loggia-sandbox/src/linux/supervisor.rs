@@ -15,10 +15,10 @@ use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
+use super::order::{ProgramLine, SandboxOrder, SandboxRole};
 use super::private_folder::PrivateFolder;
 use super::relay::{self, NamespaceSockets};
 use super::{StepError, confine, names, namespaces};
-use crate::order::{ProgramLine, SandboxOrder, SandboxRole};
 use crate::policy::HostAccess;
 
 /// The socket at which the init hands over the sockets of the child's network.

@@ -1,35 +1,14 @@
-//! What this system can enforce: as facts that a probe found, as the features that an order asks for, and as the
-//! report.
+//! The support of this system: as facts that a probe found, as the features that an order asks for, and as the report.
 
 use std::ffi::OsString;
 use std::process::{Command, Stdio};
 
 use serde::{Deserialize, Serialize};
 
+use super::features::SandboxFeatures;
+use super::order::{SandboxOrder, SandboxRole};
 use crate::enforcement::{Enforcement, PartState, SandboxPart};
-use crate::order::{SandboxOrder, SandboxRole};
 use crate::policy::{HostAccess, SandboxPolicy};
-
-/// The means that a start uses. Each succeeds or ends the start.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct SandboxFeatures {
-    /// Landlock.
-    pub(crate) landlock: bool,
-    /// The filter of system calls.
-    pub(crate) seccomp: bool,
-    /// No capabilities, also for root.
-    pub(crate) privileges: bool,
-    /// A user namespace with a process, mount and IPC namespace.
-    pub(crate) namespaces: bool,
-    /// A network namespace.
-    pub(crate) network: bool,
-    /// A `/proc` with the processes of the namespace.
-    pub(crate) private_proc: bool,
-    /// A bound of process numbers in the namespace.
-    pub(crate) pid_max: bool,
-    /// Mounts that are read-only outside of the folders that may be changed.
-    pub(crate) read_only: bool,
-}
 
 /// The facts that a probe found. An absent reason means that it works.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::linux::SandboxFeatures;
+use super::features::SandboxFeatures;
 use crate::policy::SandboxPolicy;
 
 /// The role of a process of the sandbox.
@@ -83,7 +83,7 @@ mod tests {
         let order = SandboxOrder {
             policy: SandboxPolicy { read: vec!["/srv/a b".into()], ..SandboxPolicy::default() },
             features: SandboxFeatures::default(),
-            folder: "/tmp/x".into(),
+            folder: "/run/x".into(),
         };
         let mut line = order.arguments(SandboxRole::Init);
         assert_eq!(SandboxRole::read(&line.remove(0)), Some(SandboxRole::Init));
