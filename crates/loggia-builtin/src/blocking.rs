@@ -17,12 +17,6 @@ pub(crate) struct CallDeadline {
 }
 
 impl CallDeadline {
-    /// Creates a deadline that `time` from now reaches, without a caller.
-    #[cfg(test)]
-    pub(crate) fn after(time: Duration) -> CallDeadline {
-        CallDeadline { end: Instant::now() + time, is_cancelled: Arc::new(|| false) }
-    }
-
     /// Returns whether the work must end.
     pub(crate) fn is_over(&self) -> bool {
         Instant::now() >= self.end || (self.is_cancelled)()

@@ -3,6 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod caller;
+mod fetch;
 mod files;
+#[cfg(unix)]
+mod git;
+mod memory;
+mod postgres;
 mod program;
 mod sqlite;
+mod time;

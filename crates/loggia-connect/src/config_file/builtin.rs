@@ -25,8 +25,18 @@ pub struct Builtin<T> {
 pub enum BuiltinKind {
     /// [`crate::builtin::files`].
     Files,
+    /// [`crate::builtin::fetch`].
+    Fetch,
+    /// [`crate::builtin::git`].
+    Git,
+    /// [`crate::builtin::memory`].
+    Memory,
+    /// [`crate::builtin::postgres`].
+    Postgres,
     /// [`crate::builtin::sqlite`].
     Sqlite,
+    /// [`crate::builtin::time`].
+    Time,
 }
 
 /// A value of an option of a built-in connector.
@@ -49,7 +59,6 @@ pub enum BuiltinValue<T> {
 enum BuiltinOptionFormat {
     Text,
     /// A text, or a list of texts.
-    #[allow(dead_code, reason = "the built-in connectors after this one use it")]
     Texts,
     Flag,
     Number,
@@ -85,6 +94,28 @@ const KINDS: &[(&str, BuiltinKind, &[BuiltinOption])] = &[
         BuiltinKind::Files,
         &[option("path", Text), option("write", Flag), option("write_sensitive", Flag).needs("write")],
     ),
+    (
+        "git",
+        BuiltinKind::Git,
+        &[option("root", Texts).required(), option("author", Text), option("timeout", Time)],
+    ),
+    (
+        "fetch",
+        BuiltinKind::Fetch,
+        &[option("allow", Texts), option("ignore_robots", Flag), option("timeout", Time)],
+    ),
+    ("memory", BuiltinKind::Memory, &[option("path", Text)]),
+    (
+        "postgres",
+        BuiltinKind::Postgres,
+        &[
+            option("url", Text).required(),
+            option("write", Flag),
+            option("rows", Number),
+            option("timeout", Time),
+        ],
+    ),
+    ("time", BuiltinKind::Time, &[option("zone", Text)]),
     (
         "sqlite",
         BuiltinKind::Sqlite,

@@ -15,6 +15,38 @@ struct AddedBuiltin {
 }
 
 const BUILTINS: &[AddedBuiltin] = &[
+    AddedBuiltin { name: "fetch", values: &[], tools: &["fetch"] },
+    AddedBuiltin {
+        name: "memory",
+        values: &[("path", "memory.db")],
+        tools: &["remember", "recall", "list", "read", "update", "forget", "relate"],
+    },
+    AddedBuiltin {
+        name: "time",
+        values: &[("zone", "Europe/Berlin")],
+        tools: &["now", "parse", "convert", "difference"],
+    },
+    AddedBuiltin {
+        name: "git",
+        values: &[("root", ".")],
+        tools: &["repositories", "status", "log", "show", "read", "diff", "blame", "search", "references"],
+    },
+    AddedBuiltin {
+        name: "git",
+        values: &[("root", "."), ("author", "Ada <ada@example.com>")],
+        tools: &[
+            "repositories",
+            "status",
+            "log",
+            "show",
+            "read",
+            "diff",
+            "blame",
+            "search",
+            "references",
+            "commit",
+        ],
+    },
     AddedBuiltin { name: "sqlite", values: &[("path", "shop.db")], tools: &["schema", "query"] },
     AddedBuiltin {
         name: "sqlite",
