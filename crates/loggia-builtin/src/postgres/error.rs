@@ -41,10 +41,10 @@ impl From<tokio_postgres::Error> for PostgresError {
                 text => PostgresError::Connection(format!("{text}{cause}")),
             };
         };
-        match told.code() {
-            &SqlState::READ_ONLY_SQL_TRANSACTION => PostgresError::ReadOnly,
-            &SqlState::QUERY_CANCELED => PostgresError::Time,
-            &SqlState::LOCK_NOT_AVAILABLE => PostgresError::Locked,
+        match *told.code() {
+            SqlState::READ_ONLY_SQL_TRANSACTION => PostgresError::ReadOnly,
+            SqlState::QUERY_CANCELED => PostgresError::Time,
+            SqlState::LOCK_NOT_AVAILABLE => PostgresError::Locked,
             _ => PostgresError::Sql {
                 message: told.message().to_owned(),
                 hint: told.hint().or(told.detail()).map(str::to_owned),

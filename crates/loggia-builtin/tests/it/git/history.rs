@@ -79,7 +79,7 @@ async fn differences_are_those_of_git() {
             });
             kept.map(|line| {
                 if line.starts_with("@@") {
-                    line.splitn(3, "@@").nth(1).unwrap().to_owned()
+                    line.split("@@").nth(1).unwrap().to_owned()
                 } else {
                     line.to_owned()
                 }
