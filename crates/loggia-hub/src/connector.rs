@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::account_upstream::AccountClients;
 use crate::result_limit::ResultLimit;
 use crate::tool_review::ToolReview;
 use crate::tool_transform::{ToolTransform, ToolTransformMap};
@@ -91,6 +92,8 @@ pub enum Opened {
     Client(Client),
     /// To a server in this process.
     Service(Arc<dyn Service>),
+    /// To a server at which several accounts are used ([`Connector::accounts`]).
+    Accounts(AccountClients),
 }
 
 impl Connector {
@@ -182,6 +185,14 @@ impl Connector {
         self
     }
 
+    /// Declares the accounts at which its source opens [`Opened::Accounts`]; the default is the first. With more than one,
+    /// each tool takes an optional argument `account` whose description lists them, and a call uses the account that it
+    /// names. With one account nothing is rewritten. A connector of [`people`](Connector::people) has none.
+    pub fn accounts(mut self, accounts: Vec<String>) -> Connector {
+        self.exposure.tool_transforms.set_accounts(accounts);
+        self
+    }
+
     /// Serves only the tools that `review` does not hold back. Without a review all are served.
     pub fn review(mut self, review: impl ToolReview) -> Connector {
         self.exposure.review = Some(Arc::new(review));
@@ -249,6 +260,7 @@ impl Connector {
     /// their own connection, and a tool for signing in.
     pub fn people(mut self, people: Arc<dyn People>) -> Connector {
         self.settings.people = Some(people);
+        self.exposure.tool_transforms.set_accounts(Vec::new());
         self
     }
 }

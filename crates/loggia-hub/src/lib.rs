@@ -27,6 +27,8 @@
 //!
 //! These modules are behind each connector:
 //!
+//! * `account_argument`, `account_upstream`: connectors with several accounts: the argument of their tools, and one
+//!   connection for each account;
 //! * `connector_handle`: one connector while the hub runs; `upstream`: one open connection; `upstream_client`,
 //!   `upstream_context`: the settings that all connections share; `clock`: the time; `supervisor`: the task that
 //!   keeps it connected; `health`: the time of the next attempt, as a state machine without I/O; `retry`: whether
@@ -35,6 +37,8 @@
 //!   last run; `wanted_resources`, `resource_subscriptions`: the resources that clients subscribe to;
 //! * `status`, `report`: its state, for clients and for the administrator.
 
+mod account_argument;
+mod account_upstream;
 mod clock;
 mod composition;
 mod confirmation;
@@ -96,6 +100,7 @@ mod url_error;
 mod user_connections;
 mod wanted_resources;
 
+pub use account_upstream::AccountClients;
 pub use connector::{Connector, Opened, People, Source};
 pub use connector_set::{ConnectorSetChange, ConnectorSetError};
 pub use health::RetryPolicy;

@@ -10,6 +10,7 @@ use loggia::{Error, Result};
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::sync::mpsc;
 
+use crate::account_upstream::AccountRelays;
 use crate::clock::now;
 use crate::connector::Opened;
 use crate::connector_handle::{ConnectorHandle, SupervisorHint};
@@ -186,6 +187,9 @@ async fn attempt(
         Opened::Service(service) => Upstream::Service(InProcessServer::new(service)),
         Opened::Client(client) => {
             Upstream::Client(Box::new(Relay::new(client, &handle.settings, &set.context)))
+        }
+        Opened::Accounts(clients) => {
+            Upstream::Accounts(Box::new(AccountRelays::new(clients, &handle.settings, &set.context)))
         }
     };
     let source = ListSource { link: &link, connector: &handle.settings.name, limits };

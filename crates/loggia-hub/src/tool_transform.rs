@@ -12,6 +12,7 @@ use std::sync::Arc;
 use loggia::model::{CallToolResult, JsonObject, Tool};
 use loggia::service::BoxFuture;
 
+use crate::account_argument::AccountArgument;
 use crate::result_limit::ResultLimit;
 
 /// Rewrites one tool of a connector.
@@ -61,7 +62,9 @@ pub(crate) struct ToolRewrite {
 pub(crate) struct ToolTransformMap {
     transforms: BTreeMap<String, Arc<dyn ToolTransform>>,
     limit: Option<ResultLimit>,
-    /// The transform of tools that have none, if results are bounded.
+    /// The argument `account` of all tools, if there are several accounts.
+    accounts: Option<Arc<AccountArgument>>,
+    /// The transform of tools that have none, if results are bounded or there are accounts.
     identity: Arc<dyn ToolTransform>,
 }
 
@@ -72,7 +75,8 @@ impl ToolTransform for IdentityTransform {}
 
 impl Default for ToolTransformMap {
     fn default() -> ToolTransformMap {
-        ToolTransformMap { transforms: BTreeMap::new(), limit: None, identity: Arc::new(IdentityTransform) }
+        let identity = Arc::new(IdentityTransform);
+        ToolTransformMap { transforms: BTreeMap::new(), limit: None, accounts: None, identity }
     }
 }
 
@@ -98,13 +102,23 @@ impl ToolTransformMap {
         self.limit = limit;
     }
 
+    /// Sets the accounts; the default is the first.
+    pub(crate) fn set_accounts(&mut self, accounts: Vec<String>) {
+        self.accounts = AccountArgument::new(accounts);
+    }
+
     /// Returns the rewriting of a tool; `None` for a tool that is relayed as bytes.
     pub(crate) fn get(&self, name: &str) -> Option<ToolRewrite> {
         let transform = match self.transforms.get(name) {
             Some(transform) => transform,
-            None => self.limit.map(|_| &self.identity)?,
+            None if self.limit.is_some() || self.accounts.is_some() => &self.identity,
+            None => return None,
         };
-        Some(ToolRewrite { transform: transform.clone(), limit: self.limit })
+        let transform = match &self.accounts {
+            Some(accounts) => accounts.transform(name, transform.clone()),
+            None => transform.clone(),
+        };
+        Some(ToolRewrite { transform, limit: self.limit })
     }
 
     /// Returns the definition that clients see; `None` if the tool is not rewritten.

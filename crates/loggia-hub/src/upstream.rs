@@ -15,6 +15,7 @@ use loggia::wire::{Method, Version};
 use loggia::{Error, Result, Service};
 use tokio::sync::watch;
 
+use crate::account_upstream::AccountRelays;
 use crate::listing;
 use crate::relay::Relay;
 
@@ -22,6 +23,8 @@ use crate::relay::Relay;
 pub(crate) enum Upstream {
     /// A server in another process or on another machine.
     Client(Box<Relay>),
+    /// A server at which several accounts are used.
+    Accounts(Box<AccountRelays>),
     /// A server in this process.
     Service(InProcessServer),
 }
@@ -82,9 +85,21 @@ impl ChangeStream {
 }
 
 impl Upstream {
+    /// Returns the connection to a server that is not in this process; that of the default account if it has several.
+    fn relay(&self) -> Option<&Relay> {
+        match self {
+            Upstream::Client(relay) => Some(relay),
+            Upstream::Accounts(relays) => Some(relays.default_relay()),
+            Upstream::Service(_) => None,
+        }
+    }
+
     pub(crate) async fn about(&self) -> Result<UpstreamDescription> {
         Ok(match self {
             Upstream::Client(relay) => UpstreamDescription::from(&*relay.client().server().await?),
+            Upstream::Accounts(relays) => {
+                UpstreamDescription::from(&*relays.default_relay().client().server().await?)
+            }
             Upstream::Service(service) => {
                 let description = service.describe();
                 UpstreamDescription {
@@ -101,6 +116,7 @@ impl Upstream {
     pub(crate) async fn call(&self, request: Request, exchange: Exchange) -> Result<Outcome> {
         match self {
             Upstream::Client(relay) => relay.call(request, exchange).await,
+            Upstream::Accounts(relays) => relays.call(request, exchange).await,
             Upstream::Service(service) => service.call(request, exchange).await,
         }
     }
@@ -108,6 +124,7 @@ impl Upstream {
     pub(crate) async fn tools(&self, most_pages: usize) -> Result<Listing<Tool>> {
         match self {
             Upstream::Client(relay) => relay.client().read_tool_list().await,
+            Upstream::Accounts(relays) => relays.default_relay().client().read_tool_list().await,
             Upstream::Service(service) => {
                 listing::all(&***service, Method::ListTools, listing::tools, most_pages).await
             }
@@ -117,6 +134,7 @@ impl Upstream {
     pub(crate) async fn prompts(&self, most_pages: usize) -> Result<Listing<Prompt>> {
         match self {
             Upstream::Client(relay) => relay.client().read_prompt_list().await,
+            Upstream::Accounts(relays) => relays.default_relay().client().read_prompt_list().await,
             Upstream::Service(service) => {
                 listing::all(&***service, Method::ListPrompts, listing::prompts, most_pages).await
             }
@@ -126,6 +144,7 @@ impl Upstream {
     pub(crate) async fn resources(&self, most_pages: usize) -> Result<Listing<Resource>> {
         match self {
             Upstream::Client(relay) => relay.client().read_resource_list().await,
+            Upstream::Accounts(relays) => relays.default_relay().client().read_resource_list().await,
             Upstream::Service(service) => {
                 listing::all(&***service, Method::ListResources, listing::resources, most_pages).await
             }
@@ -135,6 +154,7 @@ impl Upstream {
     pub(crate) async fn templates(&self, most_pages: usize) -> Result<Listing<ResourceTemplate>> {
         match self {
             Upstream::Client(relay) => relay.client().read_resource_template_list().await,
+            Upstream::Accounts(relays) => relays.default_relay().client().read_resource_template_list().await,
             Upstream::Service(service) => {
                 listing::all(&***service, Method::ListResourceTemplates, listing::templates, most_pages).await
             }
@@ -145,6 +165,9 @@ impl Upstream {
     pub(crate) async fn watch(&self, filter: SubscriptionFilter) -> Result<ChangeStream> {
         match self {
             Upstream::Client(relay) => relay.client().listen(filter).await.map(ChangeStream::Client),
+            Upstream::Accounts(relays) => {
+                relays.default_relay().client().listen(filter).await.map(ChangeStream::Client)
+            }
             Upstream::Service(service) => {
                 service.listen(filter, None).await.map(ChangeStream::Service).map_err(Error::Rpc)
             }
@@ -153,7 +176,7 @@ impl Upstream {
 
     /// Checks that it still answers. Every answer counts, also an error.
     pub(crate) async fn probe(&self, limit: Duration) -> Result<()> {
-        let Upstream::Client(relay) = self else { return Ok(()) };
+        let Some(relay) = self.relay() else { return Ok(()) };
         match tokio::time::timeout(limit, relay.client().ping()).await {
             Ok(Ok(()) | Err(Error::Rpc(_) | Error::Protocol(_) | Error::TooLarge(_))) => Ok(()),
             Ok(Err(error)) => Err(error),
@@ -165,6 +188,7 @@ impl Upstream {
     pub(crate) async fn closed(&self) -> String {
         match self {
             Upstream::Client(relay) => relay.client().closed().await,
+            Upstream::Accounts(relays) => relays.default_relay().client().closed().await,
             Upstream::Service(_) => std::future::pending().await,
         }
     }
@@ -173,6 +197,7 @@ impl Upstream {
     pub(crate) async fn close(&self) {
         match self {
             Upstream::Client(relay) => relay.close().await,
+            Upstream::Accounts(relays) => relays.close().await,
             Upstream::Service(service) => drop(service.closed.send_replace(true)),
         }
     }

@@ -15,6 +15,7 @@ use loggia::Error;
 use loggia::changes::Changes;
 use tokio::sync::watch;
 
+use crate::account_upstream::AccountRelays;
 use crate::clock::now;
 use crate::connector::{Opened, People, UpstreamSettings};
 use crate::list_reader::ListSource;
@@ -178,6 +179,10 @@ impl UserConnections {
             Ok(Some(Opened::Client(client))) => {
                 let relay = Relay::new(client, &self.settings, &self.context);
                 Ok(Arc::new(Upstream::Client(Box::new(relay))))
+            }
+            Ok(Some(Opened::Accounts(clients))) => {
+                let relays = AccountRelays::new(clients, &self.settings, &self.context);
+                Ok(Arc::new(Upstream::Accounts(Box::new(relays))))
             }
             // The upstream refuses the stored credential.
             Ok(None) | Err(Error::Unauthorized(_)) => Err(UserConnectionError::SignIn),

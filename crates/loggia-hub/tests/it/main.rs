@@ -1,5 +1,6 @@
 //! The hub between real clients and real servers in memory, in every pair of eras.
 
+mod accounts;
 mod broken_lists;
 mod calls;
 mod changes;
