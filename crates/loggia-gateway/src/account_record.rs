@@ -11,6 +11,19 @@ use crate::credentials::Credentials;
 /// The prefix of the names of credentials: `account/<connector>/<account>`.
 pub(crate) const ACCOUNTS: &str = "account/";
 
+/// The record of an account whose credential is the one of the server's URL.
+const SERVER_CREDENTIAL: &str = r#"{"credential_of":"server"}"#;
+
+/// Returns the record of an account whose credential is the one of the server's URL.
+pub(crate) fn server_credential() -> Secret {
+    Secret::new(SERVER_CREDENTIAL)
+}
+
+/// Returns whether the credential of an account is the one of the server's URL.
+pub(crate) fn is_server_credential(record: &Secret) -> bool {
+    record.expose() == SERVER_CREDENTIAL
+}
+
 /// Returns the name of the record of an account.
 pub(crate) fn account_key(connector: &str, account: &str) -> String {
     format!("{ACCOUNTS}{connector}/{account}")

@@ -16,8 +16,17 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// The age from which the time of a change is not that of the next change, too: file systems count in steps.
 const SETTLED: Duration = Duration::from_secs(3);
 
-/// A digest of all accounts of each connector.
-pub(crate) type AccountDigests = BTreeMap<String, String>;
+/// The saved accounts of each connector.
+pub(crate) type AccountDigests = BTreeMap<String, AccountDigest>;
+
+/// The saved accounts of one connector.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct AccountDigest {
+    /// A digest of the names and the credentials.
+    pub(crate) digest: String,
+    /// The names; the default is the first.
+    pub(crate) names: Vec<String>,
+}
 
 /// A watch on the saved accounts.
 pub(crate) struct AccountWatch {
@@ -83,8 +92,11 @@ impl AccountWatch {
             let credential = self.credentials.account_version(&account.connector, &account.name).await?;
             let credential = credential.as_ref().map_or("", |credential| credential.expose());
             let before = digests.entry(account.connector).or_default();
-            let parts = [&self.key, before, &account.name, &account.is_default.to_string(), credential];
-            *before = sha256(parts.map(|part| format!("{}:{part}", part.len())).concat());
+            let is_default = account.is_default.to_string();
+            let parts = [&self.key, &before.digest, &account.name, &is_default, credential];
+            before.digest = sha256(parts.map(|part| format!("{}:{part}", part.len())).concat());
+            let at = if account.is_default { 0 } else { before.names.len() };
+            before.names.insert(at, account.name);
         }
         Ok(digests)
     }

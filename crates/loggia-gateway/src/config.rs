@@ -9,6 +9,7 @@ use loggia_connect::builtin::files::FilesOptions;
 use loggia_connect::config_file::{self, Backend, ConfigFile, ServerSection};
 use loggia_connect::manifest::ManifestFolders;
 use loggia_connect::redact::Redactor;
+use loggia_connect::secret::Secret;
 use loggia_hub::{Connector, Opened};
 use loggia_store::AddedConnector;
 
@@ -369,6 +370,12 @@ impl GatewayConfig {
         ManifestConnector::read(base, &self.manifests, &connector.name, used).ok()?.sign_in()
     }
 
+    /// Returns the backend of a connector with its variables filled in; `None` if there is no such connector.
+    pub(crate) fn backend(&self, name: &str) -> Option<loggia::Result<Backend<Secret>>> {
+        let Connectors::File { all, .. } = &self.connectors else { return None };
+        find(all, name).map(resolved)
+    }
+
     /// Returns the issuer that a remote connector names, or the manifest of a connector.
     pub fn issuer(&self, name: &str) -> Option<String> {
         let Connectors::File { all, .. } = &self.connectors else { return None };
@@ -404,6 +411,7 @@ impl GatewayConfig {
         Some(match opened {
             Ok(Opened::Client(client)) => Ok(client),
             Ok(Opened::Service(service)) => client.connect(service).await,
+            Ok(Opened::Accounts(accounts)) => Ok(accounts.into_default()),
             Err(error) => Err(error),
         })
     }

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use loggia::Error;
-use loggia::client::{ChildGuard, Client, ClientBuilder};
+use loggia::client::{ChildGuard, ClientBuilder};
 use loggia_connect::config_file::{Backend, Remote, Transport};
 use loggia_connect::filter::FilterRunner;
 use loggia_connect::secret::Secret;
@@ -90,7 +90,7 @@ impl ConnectorContext {
     }
 }
 
-/// Opens a connection to the backend of the connector `name`; relative paths start in `base`.
+/// Opens a connection to the backend of the connector `name`, which is not at a URL; relative paths start in `base`.
 pub(crate) async fn open_backend(
     base: &Path,
     name: &str,
@@ -107,8 +107,8 @@ pub(crate) async fn open_backend(
             let connected = client.connect(child).await;
             connected.map(Opened::Client).map_err(|error| with_advice(error, stdio.command.expose()))
         }
-        Backend::Remote(remote) => {
-            open_remote(&remote, client, &context.credentials).await.map(Opened::Client)
+        Backend::Remote(_) => {
+            Err(Error::Configuration("a remote server is opened with its accounts".to_owned()))
         }
         Backend::OpenApi(api) => {
             let limits = match context.has_whole_results {
@@ -122,20 +122,6 @@ pub(crate) async fn open_backend(
             Err(Error::Configuration("a manifest cannot name another manifest".to_owned()))
         }
     }
-}
-
-async fn open_remote(
-    remote: &Remote<Secret>,
-    client: ClientBuilder,
-    credentials: &Credentials,
-) -> loggia::Result<Client> {
-    let mut client = prepared(remote, client)?;
-    let url = remote.url.expose();
-    // A header of the configuration overrides a saved credential.
-    if !remote.headers.keys().any(|name| name.eq_ignore_ascii_case("authorization")) {
-        client = credentials.authorize(client, url).await?;
-    }
-    client.connect(url).await
 }
 
 /// Adds the transport and the headers of a remote connector to a client.

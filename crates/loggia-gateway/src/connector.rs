@@ -13,9 +13,11 @@ use loggia_connect::config_file::{self, Backend, Remote};
 use loggia_connect::secret::Secret;
 use loggia_hub::{Connector, Opened};
 
+use crate::account_watch::AccountDigest;
 use crate::builtin::open_folder;
 use crate::connection::{ConnectorContext, open_backend};
 use crate::manifest_connector::{ManifestConnector, ManifestPlaces, ReadManifest, api_result_limit};
+use crate::server_accounts::{ServerAccount, has_authorization, open_accounts};
 
 /// The name of the connector of a configuration without a file.
 pub(crate) const FOLDER: &str = "files";
@@ -77,13 +79,13 @@ pub(crate) fn failing(name: String, reason: String) -> Connector {
 }
 
 /// Makes the connector that an entry of the configuration describes; relative paths start in the folder of `places`. `key` is the key of
-/// its revision, and `accounts` a digest of its saved accounts.
+/// its revision, and `accounts` are its saved accounts.
 pub(crate) fn connector(
     places: ManifestPlaces,
     from: config_file::Connector,
     context: ConnectorContext,
     key: &str,
-    accounts: Option<&String>,
+    accounts: Option<&AccountDigest>,
 ) -> Connector {
     let (kind, shared_channel) = match &from.backend {
         Backend::Stdio(_) => ("stdio", true),
@@ -96,7 +98,8 @@ pub(crate) fn connector(
     let (prefix, timeout, tools) = (from.prefix().to_owned(), from.timeout, from.tools.clone());
     let (name, fingerprint) = (from.name.clone(), from.fingerprint());
     let revision = from.revision(&environment, key);
-    let revision = revision.map(|revision| revision + accounts.map_or("", String::as_str));
+    let revision =
+        revision.map(|revision| revision + accounts.map_or("", |accounts| accounts.digest.as_str()));
     let start_timeout = match &from.backend {
         Backend::Stdio(stdio) => stdio.start_timeout,
         Backend::Remote(_) | Backend::OpenApi(_) | Backend::Manifest(_) | Backend::Builtin(_) => None,
@@ -111,6 +114,14 @@ pub(crate) fn connector(
             (fingerprint + version, revision.map(|revision| revision + version))
         }
     };
+    let takes_accounts = match (&from.backend, &manifest) {
+        (Backend::Remote(remote), _) => !has_authorization(remote),
+        (_, Some(Ok(manifest))) => manifest.takes_server_accounts(),
+        _ => false,
+    };
+    let accounts = accounts.filter(|_| takes_accounts).map(|accounts| accounts.names.clone());
+    let accounts = accounts.unwrap_or_default();
+    let served = accounts.clone();
     let is_api = matches!(&from.backend, Backend::OpenApi(_));
     let from = Arc::new(from);
     let context = context.with_whole_results();
@@ -118,8 +129,8 @@ pub(crate) fn connector(
     let filters = context.filters().clone();
     let source = move |client: ClientBuilder| -> BoxFuture<'static, loggia::Result<Opened>> {
         let (base, from, manifest) = (places.base.clone(), from.clone(), manifest.clone());
-        let context = context.clone();
-        Box::pin(async move { open_with(&base, &from, manifest, client, &context).await })
+        let (context, served) = (context.clone(), served.clone());
+        Box::pin(async move { open_with(&base, &from, manifest, &served, client, &context).await })
     };
     let connector = Connector::new(name, source).result_limit(is_api.then(|| api_result_limit(None)));
     let connector = revision
@@ -132,6 +143,7 @@ pub(crate) fn connector(
         .starts_process(kind == "stdio")
         .start_timeout(start_timeout)
         .fingerprint(fingerprint)
+        .accounts(accounts)
         .shows(move |tool| tools.allows(tool))
         .redact(move |text| redactor.redact(text).into_owned());
     match described {
@@ -156,29 +168,43 @@ fn manifest(places: &ManifestPlaces, from: &config_file::Connector) -> Option<Re
     }))
 }
 
-/// Opens a connection to the connector of an entry of the configuration.
+/// Opens a connection to the connector of an entry of the configuration, with its default account.
 pub(crate) async fn open(
     places: &ManifestPlaces,
     from: &config_file::Connector,
     client: ClientBuilder,
     context: &ConnectorContext,
 ) -> loggia::Result<Opened> {
-    Box::pin(open_with(&places.base, from, manifest(places, from), client, context)).await
+    Box::pin(open_with(&places.base, from, manifest(places, from), &[], client, context)).await
 }
 
+/// Opens a connection. `accounts` are the accounts to serve if there are several; the default is the first.
 async fn open_with(
     base: &Path,
     from: &config_file::Connector,
     manifest: Option<ReadManifest>,
+    accounts: &[String],
     client: ClientBuilder,
     context: &ConnectorContext,
 ) -> loggia::Result<Opened> {
     let client = from.protocol.into_iter().fold(client, ClientBuilder::version);
-    let opened = match manifest {
-        Some(manifest) => manifest.map_err(Error::Configuration)?.open(base, client, context).await,
-        None => open_backend(base, &from.name, resolved(from)?, client, context).await,
-    };
-    opened.map_err(|error| signing_in(error, &from.name))
+    let credentials = context.credentials();
+    match manifest {
+        Some(manifest) => manifest.map_err(Error::Configuration)?.open(base, accounts, client, context).await,
+        None => match resolved(from)? {
+            Backend::Remote(remote) => {
+                let names = match accounts {
+                    _ if has_authorization(&remote) => vec![None],
+                    [] => vec![credentials.default_account_name(&from.name).await.map_err(Error::from)?],
+                    names => names.iter().cloned().map(Some).collect(),
+                };
+                let account = |name| ServerAccount { name, remote: remote.clone() };
+                let accounts = names.into_iter().map(account).collect();
+                open_accounts(&from.name, accounts, client, credentials).await
+            }
+            backend => open_backend(base, &from.name, backend, client, context).await,
+        },
+    }
 }
 
 /// Returns the value of an environment variable.
@@ -189,14 +215,4 @@ pub(crate) fn environment(name: &str) -> Option<String> {
 /// Replaces the variables of an entry of the configuration.
 pub(crate) fn resolved(from: &config_file::Connector) -> loggia::Result<Backend<Secret>> {
     from.resolve(&environment).map_err(|error| Error::Configuration(error.to_string()))
-}
-
-/// Adds the next step to the error of a server that needs a sign-in.
-fn signing_in(error: Error, name: &str) -> Error {
-    match error {
-        Error::Unauthorized(why) => {
-            Error::Unauthorized(format!("{why}; `loggia auth login {name}` signs in"))
-        }
-        other => other,
-    }
 }

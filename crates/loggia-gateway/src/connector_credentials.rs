@@ -1,7 +1,7 @@
 //! The accounts of connectors. A connector may have several, each with a name and one credential, and one of them is the
 //! default. A credential is a key or password that the user entered, or that of a sign-in to the API of a direct backend.
 //!
-//! Sign-ins to MCP servers are not here: they belong to the URL of a server ([`Credentials::sign_in`]).
+//! The first sign-in to an MCP server belongs to its URL ([`Credentials::sign_in`]); an account can stand for it.
 //!
 //! Invariant: a connector that has an account has a default account.
 
@@ -9,7 +9,7 @@ use loggia_auth::error::AuthError;
 use loggia_auth::store::{FileStore, StoredRecord, TokenStore};
 use loggia_connect::secret::Secret;
 
-use crate::account_record::{ACCOUNTS, account_key, learn, oauth_credential};
+use crate::account_record::{ACCOUNTS, account_key, is_server_credential, learn, oauth_credential};
 use crate::credentials::Credentials;
 
 /// The prefix of the names of records that name the default account of a connector.
@@ -52,7 +52,7 @@ impl Credentials {
     }
 
     /// Returns the credential of an account, or with `None` that of the default account: the key, or the access token as it
-    /// is now. The redactor learns it.
+    /// is now. The redactor learns it. An account that stands for the sign-in of a URL has none here.
     ///
     /// # Errors
     ///
@@ -63,6 +63,9 @@ impl Credentials {
         account: Option<&str>,
     ) -> Result<Option<Secret>, AuthError> {
         let Some(record) = self.account_record(connector, account).await? else { return Ok(None) };
+        if is_server_credential(&record) {
+            return Ok(None);
+        }
         if let Some(credential) = oauth_credential(&record) {
             learn(self, connector, &credential);
             return Ok(Some(credential.access_token));
@@ -186,6 +189,14 @@ impl Credentials {
         match store.load(&account_key(connector, account)).await? {
             Some(_) => write(&store, &default_key(connector), account).await,
             None => Err(no_account(connector, account)),
+        }
+    }
+
+    /// Removes a record, if it exists.
+    pub(crate) async fn remove_record(&self, key: &str) -> Result<(), AuthError> {
+        match self.existing_store()? {
+            Some(store) => remove(&store, key).await.map(drop),
+            None => Ok(()),
         }
     }
 

@@ -69,6 +69,7 @@ pub mod report_text;
 mod request_header;
 pub mod safe_text;
 mod server;
+mod server_accounts;
 mod server_registry;
 mod server_url;
 mod service;

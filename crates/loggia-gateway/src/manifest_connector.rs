@@ -12,7 +12,7 @@ use loggia::client::ClientBuilder;
 use loggia_auth::error::AuthError;
 use loggia_auth::jose::sha256;
 use loggia_auth::scope::Scopes;
-use loggia_connect::config_file::{Backend, ConfigValue, ManifestUse, ToolFilter};
+use loggia_connect::config_file::{Backend, ConfigValue, ManifestUse, Remote, ToolFilter};
 use loggia_connect::direct::{AccessTokenSource, AccountApis, ManifestApi};
 use loggia_connect::filter::FilterRunner;
 use loggia_connect::manifest::{
@@ -25,13 +25,14 @@ use loggia_openapi::ResponseLimits;
 use serde_json::{Map, Value};
 
 use crate::account_oauth::ApiAuthorization;
-use crate::account_record::oauth_credential;
+use crate::account_record::{is_server_credential, oauth_credential};
 use crate::api::RestrictedSender;
 use crate::builtin;
 use crate::bundle_store;
 use crate::connection::{ConnectorContext, open_backend};
 use crate::credentials::Credentials;
 use crate::manifest_tools::ManifestTools;
+use crate::server_accounts::{ServerAccount, open_accounts};
 
 /// The places of a configuration: the folder in which relative paths begin, and the folders with manifests.
 #[derive(Debug, Clone)]
@@ -173,7 +174,8 @@ impl ManifestConnector {
         Ok((backend, tools))
     }
 
-    /// Opens a connection.
+    /// Opens a connection. `accounts` are the accounts of a remote server to serve if there are several; the default is the
+    /// first.
     ///
     /// # Errors
     ///
@@ -181,10 +183,16 @@ impl ManifestConnector {
     pub(crate) async fn open(
         &self,
         base: &Path,
+        accounts: &[String],
         client: ClientBuilder,
         context: &ConnectorContext,
     ) -> loggia::Result<Opened> {
         let backend = self.backend()?;
+        if matches!(backend.transport, ManifestTransport::Remote(_)) {
+            self.tools()?;
+            let accounts = self.server_accounts(backend, accounts, context.credentials()).await?;
+            return open_accounts(&self.name, accounts, client, context.credentials()).await;
+        }
         let accounts = self.accounts(context).await?;
         let values = &accounts[0].values;
         // Without its settings, a tool would take other arguments, or be called although it is off.
@@ -230,6 +238,54 @@ impl ManifestConnector {
             let names: Vec<&str> = self.manifest.backends.iter().map(|one| one.name.as_str()).collect();
             self.wrong(&format_args!("its manifest has no backend {name:?}, but {}", names.join(", ")))
         })
+    }
+
+    /// Returns whether accounts of a remote server are saved for it.
+    pub(crate) fn takes_server_accounts(&self) -> bool {
+        let is_remote = |backend: &ManifestBackend| matches!(backend.transport, ManifestTransport::Remote(_));
+        self.used.credential.is_none() && self.backend().is_ok_and(is_remote)
+    }
+
+    /// Returns the accounts of a remote server with these names, or without names the default account.
+    async fn server_accounts(
+        &self,
+        backend: &ManifestBackend,
+        names: &[String],
+        credentials: &Credentials,
+    ) -> loggia::Result<Vec<ServerAccount>> {
+        if self.used.credential.is_some() {
+            let remote = self.remote(backend, self.used.credential.clone())?;
+            return Ok(vec![ServerAccount { name: None, remote }]);
+        }
+        let names = match names {
+            [] => vec![credentials.default_account_name(&self.name).await.map_err(Error::from)?],
+            names => names.iter().cloned().map(Some).collect(),
+        };
+        let mut accounts = Vec::new();
+        for name in names {
+            let record = match &name {
+                Some(account) => credentials.account_record(&self.name, Some(account)).await,
+                None => Ok(None),
+            };
+            // The token of a sign-in is the client's: it is renewed.
+            let is_key =
+                |record: &Secret| !is_server_credential(record) && oauth_credential(record).is_none();
+            let key = match record.map_err(Error::from)?.filter(is_key) {
+                Some(_) => credentials.account_credential(&self.name, name.as_deref()).await,
+                None => Ok(None),
+            };
+            let remote = self.remote(backend, key.map_err(Error::from)?)?;
+            accounts.push(ServerAccount { name, remote });
+        }
+        Ok(accounts)
+    }
+
+    /// Returns how a remote server is reached with a credential that the user entered.
+    fn remote(&self, backend: &ManifestBackend, key: Option<Secret>) -> loggia::Result<Remote<Secret>> {
+        match backend.resolve(&self.values(key)?).map_err(|error| self.wrong(&error))? {
+            ResolvedBackend::Configured(Backend::Remote(remote)) => Ok(remote),
+            _ => Err(self.wrong(&"its backend is not at a URL")),
+        }
     }
 
     /// Returns the values of each account, the default account first; at least one. A credential in the configuration is the

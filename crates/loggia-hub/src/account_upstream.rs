@@ -33,6 +33,11 @@ impl AccountClients {
         AccountClients { name: name.into(), default, others: Vec::new() }
     }
 
+    /// Returns the client of the default account, for a use without a hub.
+    pub fn into_default(self) -> Client {
+        self.default
+    }
+
     /// Adds an account. `open` connects when a call names the account; a text of [`Error::Unauthorized`] is shown to the
     /// caller, so it should say how to sign in again.
     pub fn account(

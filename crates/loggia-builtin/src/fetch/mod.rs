@@ -104,6 +104,7 @@ impl WebOptions {
         FetchPolicy {
             loopback: self.loopback,
             networks: self.networks.clone(),
+            hosts: None,
             trusted: self.servers.clone(),
             most_bytes: self.limits.document,
             timeout: self.limits.time,

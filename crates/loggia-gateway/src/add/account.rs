@@ -2,24 +2,28 @@
 //!
 //! Invariant: a credential is saved after the system took it, unless the user wants no proof.
 
+use std::path::Path;
 use std::sync::Mutex;
 
 use loggia_auth::client::Credential;
 use loggia_auth::loopback::LoopbackUserAgent;
+use loggia_connect::config_file::Backend;
 use loggia_connect::manifest::ManifestDirectory;
 use serde_json::{Map, Value};
 use toml_edit::{DocumentMut, Item};
 
 use super::answers::AddAnswers;
-use super::check::ConnectorCheck;
+use super::check::{ConnectorCheck, NO_FILE};
 use super::error::AddError;
 use super::finish::account_name;
-use super::plan::AddPlan;
+use super::plan::{AddPlan, PlanTarget, of_server};
 use super::sign_in::{self, ApiSignIn};
 use super::source::AddSource;
 use crate::account_record::oauth_credential;
+use crate::config::GatewayConfig;
 use crate::connection::ConnectorContext;
 use crate::connector_credentials::check_account_name;
+use crate::server_url::server_url;
 use crate::token_source::PreregisteredClient;
 
 impl AddPlan {
@@ -41,10 +45,7 @@ impl AddPlan {
         let section = section.ok_or_else(|| refused("its definition cannot be read"))?;
         let text = |key: &str| section.get(key).and_then(Item::as_str);
         let (Some("manifest"), Some(manifest)) = (text("kind"), text("manifest")) else {
-            let reason = "only connectors with a manifest have accounts";
-            return Err(
-                refused(reason).next(format!("`loggia auth login {name}` signs in to a remote server"))
-            );
+            return of_server_definition(name, definition, context);
         };
         let source = AddSource::parse(manifest, directory, context.credentials()).await?;
         let mut plan = AddPlan::new(source, Some(name), text("backend"))?;
@@ -73,8 +74,9 @@ impl AddPlan {
         context: &ConnectorContext,
         browser: Option<LoopbackUserAgent>,
     ) -> Result<String, AddError> {
+        let is_server_sign_in = self.is_server_sign_in();
         let is_sign_in = self.credential.as_ref().is_some_and(|credential| credential.is_sign_in);
-        if is_sign_in && !self.is_api_sign_in() && answers.credential.is_none() {
+        if is_sign_in && !is_server_sign_in && !self.is_api_sign_in() && answers.credential.is_none() {
             let step =
                 format!("`loggia auth login {}` signs in; --credential gives a key instead", self.name);
             return Err(AddError::unusable(
@@ -92,6 +94,12 @@ impl AddPlan {
             check_account_name(account)?;
         }
         let check = ConnectorCheck { name: &self.name, context, browser: Mutex::new(browser) };
+        if is_server_sign_in && answers.credential.is_none() {
+            return Box::pin(self.save_server_account(&check, answers)).await;
+        }
+        if self.manifest_backend().is_none() {
+            return Err(refused("its server signs you in: it takes no key"));
+        }
         let signed_in = Box::pin(self.sign_in_to_api(&check, answers)).await?;
         let secret = match (sign_in::saved(answers, signed_in.as_ref()), &answers.credential) {
             (Some(secret), _) => secret,
@@ -114,6 +122,25 @@ impl AddPlan {
         context.credentials().save_account(&self.name, &account, secret).await?;
         Ok(account)
     }
+}
+
+/// Makes the plan of a connector that is the URL of an MCP server.
+fn of_server_definition(
+    name: &str,
+    definition: &str,
+    context: &ConnectorContext,
+) -> Result<(AddPlan, AddAnswers), AddError> {
+    let refused = |reason: &str| AddError::unusable(format!("an account of {name}"), reason);
+    let redactor = context.credentials().redactor();
+    let config = GatewayConfig::parse(definition, Path::new(NO_FILE), redactor)
+        .map_err(|_| refused("its definition cannot be read"))?;
+    let Some(Ok(Backend::Remote(remote))) = config.backend(name) else {
+        return Err(refused("only connectors with a manifest and servers at URLs have accounts"));
+    };
+    let url = server_url(remote.url.expose())?;
+    let target = PlanTarget::Backend(Backend::Remote(remote));
+    let plan = AddPlan { name: name.to_owned(), title: name.to_owned(), target, ..of_server(&url) };
+    Ok((plan, AddAnswers::default()))
 }
 
 /// Returns the clients with which the accounts of a connector were signed in, that of the default account first.

@@ -23,7 +23,7 @@ use crate::connection::ConnectorContext;
 use crate::sign_in::SignInOptions;
 
 /// The file that the texts of a connector which is not stored seem to be in.
-const NO_FILE: &str = "connector.toml";
+pub(super) const NO_FILE: &str = "connector.toml";
 
 /// A working connector.
 pub(super) struct CheckResult {
@@ -118,7 +118,12 @@ impl ConnectorCheck<'_> {
         proof.map(|proof| CheckResult { scopes, ..proof })
     }
 
-    async fn list(&self, client: &Client, health: Option<&HealthCheck>) -> Result<CheckResult, AddError> {
+    /// Lists the tools of a server, and calls its health check.
+    pub(super) async fn list(
+        &self,
+        client: &Client,
+        health: Option<&HealthCheck>,
+    ) -> Result<CheckResult, AddError> {
         let has_tools = client.capabilities().is_none_or(|capabilities| capabilities.tools.is_some());
         let tools = match has_tools {
             true => client.list_all_tools().await.map_err(|error| failed(&error))?,
@@ -180,7 +185,7 @@ fn text_of(result: &CallToolResult) -> String {
 }
 
 /// Returns the health check with the server's own name of its tool.
-fn upstream_health(backend: &ManifestBackend) -> Option<HealthCheck> {
+pub(super) fn upstream_health(backend: &ManifestBackend) -> Option<HealthCheck> {
     let mut health = backend.health.clone()?;
     if let HealthCall::Tool { name, .. } = &mut health.call
         && let Some(tool) = backend.tool(name)
@@ -194,6 +199,6 @@ fn unproven(reason: String) -> AddError {
     AddError::Unproven { reason, next_step: None }
 }
 
-fn failed(error: &Error) -> AddError {
+pub(super) fn failed(error: &Error) -> AddError {
     unproven(error.to_string()).next("correct it, or add it without the proof: --no-check")
 }

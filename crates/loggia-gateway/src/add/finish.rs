@@ -23,7 +23,7 @@ use crate::connection::ConnectorContext;
 use crate::connector_credentials::check_account_name;
 
 /// The name of an account that neither the user nor the system names.
-const ACCOUNT: &str = "default";
+pub(super) const ACCOUNT: &str = "default";
 
 /// A connector that was added.
 #[derive(Debug, Clone, PartialEq, Eq)]

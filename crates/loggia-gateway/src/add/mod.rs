@@ -33,6 +33,7 @@ mod place;
 mod plan;
 mod plan_text;
 mod section;
+mod server_account;
 mod sign_in;
 mod source;
 mod values;

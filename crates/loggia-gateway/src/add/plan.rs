@@ -456,7 +456,7 @@ fn of_api(description: String, api: &Api, base_url: Option<&http::Uri>) -> AddPl
     }
 }
 
-fn of_server(url: &Url) -> AddPlan {
+pub(super) fn of_server(url: &Url) -> AddPlan {
     let host = url.host_str().unwrap_or_default().to_owned();
     AddPlan {
         backend: bare("remote"),

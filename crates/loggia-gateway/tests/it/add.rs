@@ -256,8 +256,26 @@ async fn a_further_account_needs_a_credential_that_the_system_takes() {
         ("acme", &acme, Some("key-bad"), Some("it does not work")),
         ("acme", &acme, Some("env:ACME_KEY"), Some("--credential - reads it from stdin")),
         ("acme", &acme, None, Some("--credential VALUE|-|env:NAME: Secret key")),
-        ("linear", remote, None, Some("`loggia auth login linear` signs in")),
-        ("wiki", "[connectors.wiki]\nkind = \"remote\"\n", None, Some("only connectors with a manifest")),
+        ("linear", remote, None, Some("needs a sign-in, in a browser")),
+        ("wiki", "[connectors.wiki]\nkind = \"remote\"\n", None, Some("its definition cannot be read")),
+        (
+            "wiki",
+            "[connectors.wiki]\nkind = \"builtin\"\nname = \"files\"\n",
+            None,
+            Some("only connectors with a manifest"),
+        ),
+        (
+            "wiki",
+            "[connectors.wiki]\nkind = \"remote\"\nurl = \"https://wiki.example/mcp\"\n",
+            None,
+            Some("needs a sign-in, in a browser"),
+        ),
+        (
+            "wiki",
+            "[connectors.wiki]\nkind = \"remote\"\nurl = \"https://wiki.example/mcp\"\n",
+            Some("key-good"),
+            Some("it takes no key"),
+        ),
         ("wiki", "[", None, Some("its definition cannot be read")),
     ] {
         let saved = match AddPlan::of_definition(name, definition, &directory, &context).await {

@@ -1,5 +1,6 @@
 //! Users sign in to an API while its connector is added; its accounts are renewed, die and are connected again.
 
+mod server_accounts;
 mod vendor;
 
 use std::time::Duration;

@@ -43,6 +43,8 @@ struct VendorState {
     pages: Vec<Params>,
     renewals: usize,
     refuses_all: bool,
+    /// The users of the calls of tools, in their order.
+    callers: Vec<String>,
 }
 
 /// The vendor.
@@ -107,6 +109,18 @@ impl Vendor {
         if sessions {
             state.refresh.clear();
         }
+    }
+
+    /// Revokes the tokens of one user.
+    pub(crate) fn revoke_user(&self, user: &str) {
+        let mut state = self.state();
+        state.access.retain(|_, session| session.user != user);
+        state.refresh.retain(|_, session| session.user != user);
+    }
+
+    /// Returns the users whose tokens called tools of the MCP server since the last time.
+    pub(crate) fn callers(&self) -> Vec<String> {
+        std::mem::take(&mut self.state().callers)
     }
 
     /// Returns the session of a request's access token.
@@ -183,8 +197,13 @@ async fn token(State(vendor): State<Vendor>, headers: HeaderMap, Form(form): For
 
 /// Answers requests without a valid token with a challenge.
 async fn require_token(State(vendor): State<Vendor>, request: Request, next: Next) -> Response {
-    if vendor.session(request.headers()).is_some() {
-        return next.run(request).await;
+    if let Some(session) = vendor.session(request.headers()) {
+        let (head, body) = request.into_parts();
+        let body = axum::body::to_bytes(body, 1 << 20).await.expect("a small body");
+        if String::from_utf8_lossy(&body).contains("\"tools/call\"") {
+            vendor.state().callers.push(session.user);
+        }
+        return next.run(Request::from_parts(head, body.into())).await;
     }
     (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer")]).into_response()
 }
