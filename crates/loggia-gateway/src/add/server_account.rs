@@ -6,6 +6,7 @@ use loggia::client::Client;
 use loggia_auth::client::{Credential, OAuth, OAuthBuilder};
 use loggia_auth::error::AuthError;
 use loggia_auth::loopback::LoopbackUserAgent;
+use loggia_auth::scope::Scopes;
 use loggia_connect::config_file::{Backend, Remote};
 use loggia_connect::manifest::{ManifestTransport, ResolvedBackend};
 use loggia_connect::secret::Secret;
@@ -49,7 +50,7 @@ impl AddPlan {
         let browser = check.take_browser().ok_or_else(|| AddError::BrowserNeeded(self.title.clone()))?;
         let url = remote.url.expose();
         let record = format!("{SIGN_INS}{}", self.name);
-        let oauth = self.server_oauth(answers, &remote, credentials, &record, browser)?;
+        let oauth = self.server_oauth(answers, &remote, credentials, &record, browser).await?;
         let signed_in = Box::pin(self.sign_in_and_prove(&oauth, &remote, check, answers)).await;
         // The record is for the proof alone; the account gets one of its own.
         let removed = credentials.remove_record(&record).await;
@@ -121,7 +122,7 @@ impl AddPlan {
         }
     }
 
-    fn server_oauth(
+    async fn server_oauth(
         &self,
         answers: &AddAnswers,
         remote: &Remote<Secret>,
@@ -134,6 +135,7 @@ impl AddPlan {
             None => SignInOptions {
                 client: self.given_client(answers)?,
                 issuer: remote.issuer.clone(),
+                usual_scopes: requested_scopes(credentials, remote.url.expose()).await?,
                 ..SignInOptions::default()
             },
         };
@@ -144,5 +146,14 @@ impl AddPlan {
         let builder = resource.into_iter().fold(builder, OAuthBuilder::resource);
         let register_at = register_at.as_deref().map(server_url).transpose()?;
         Ok(register_at.into_iter().fold(builder, OAuthBuilder::registration_endpoint).build()?)
+    }
+}
+
+/// Returns the scopes of the sign-in of a server's URL; a further account asks for the same.
+async fn requested_scopes(credentials: &Credentials, url: &str) -> Result<Scopes, AuthError> {
+    match credentials.oauth(url).await?.credential().await {
+        Ok(credential) => Ok(credential.map(|credential| credential.requested).unwrap_or_default()),
+        Err(AuthError::Unreadable(_)) => Ok(Scopes::default()),
+        Err(error) => Err(error),
     }
 }

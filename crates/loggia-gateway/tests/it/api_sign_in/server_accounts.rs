@@ -130,7 +130,10 @@ async fn accounts_of_a_remote_server_have_connections_of_their_own() {
     let upstream = World::new();
     let gateway = upstream.builder(NOTES).authorization(false).build().await.expect("built");
     let service = gateway.into_service().await.expect("a service");
-    for definition in ["[connectors.notes]\nkind = \"manifest\"\nmanifest = \"MANIFEST\"\n"] {
+    for definition in [
+        "[connectors.notes]\nkind = \"manifest\"\nmanifest = \"MANIFEST\"\n",
+        "[connectors.notes]\nkind = \"remote\"\nurl = \"http://ADDRESS/mcp\"\nissuer = \"http://ADDRESS\"\n",
+    ] {
         let notes = Notes::new(service.router(), definition).await;
         notes.log_in("Ada").await;
         let declined = notes.connect("home", None).await.expect_err("the user declines");
