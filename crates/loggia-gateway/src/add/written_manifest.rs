@@ -6,12 +6,14 @@
 use std::path::{Path, PathBuf};
 
 use loggia_auth::jose::sha256;
+#[cfg(feature = "graphql")]
 use loggia_auth::restricted_http::{FetchPolicy, FetchRequest, RestrictedHttpClient};
 use loggia_connect::bundle::{Bundle, bundle_digest};
 use loggia_connect::manifest::{
     ConnectorManifest, ImportedManifest, ManifestBackendKind, import_bundle_manifest, import_server_json,
 };
 use loggia_connect::pins::SourcePin;
+#[cfg(feature = "graphql")]
 use serde_json::json;
 use url::Url;
 
@@ -26,8 +28,10 @@ const FOLDER: &str = "manifests";
 /// Characters of a digest in the name of a file.
 const CHARS: usize = 16;
 /// The maximum number of bytes of a GraphQL schema.
+#[cfg(feature = "graphql")]
 const MOST_SCHEMA: usize = 32 << 20;
 /// The query for a schema (GraphQL specification, section 4.2), with the depth of types that our reader needs.
+#[cfg(feature = "graphql")]
 const INTROSPECTION: &str = "query { __schema { queryType { name } mutationType { name } types { kind name description \
     fields(includeDeprecated: true) { name description isDeprecated deprecationReason args { ...Input } type { ...Type } } \
     inputFields { ...Input } interfaces { ...Type } enumValues(includeDeprecated: true) { name description } \
