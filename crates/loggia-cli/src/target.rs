@@ -80,7 +80,9 @@ pub(crate) async fn connect(
     credentials: &Credentials,
     screen: &Arc<Screen>,
 ) -> Outcome<Client> {
-    let builder = builder(&args.connect)?;
+    let headers = args.connect.header.iter().map(|(name, value)| header(name, value));
+    let headers = headers.collect::<loggia::Result<Vec<_>>>()?;
+    let builder = builder(&args.connect);
     // A credential on the command line takes the place of the saved one.
     let given = args.connect.header.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
     let all = credentials;
@@ -90,14 +92,18 @@ pub(crate) async fn connect(
         .handle(builder)
         .on_start(move |progress| shown.starting(progress));
     let connected = match target {
-        Target::Url(url) => match credentials.authorize(builder, url).await {
-            Ok(builder) => builder.connect(*url).await,
-            Err(error) => Err(error),
-        },
+        Target::Url(url) => {
+            let add = |builder: ClientBuilder, (name, value)| builder.header(name, value);
+            match credentials.authorize(headers.into_iter().fold(builder, add), url).await {
+                Ok(builder) => builder.connect(*url).await,
+                Err(error) => Err(error),
+            }
+        }
         Target::Command(words) => builder.connect(child(words, &args.connect)).await,
         Target::Connector(name) => {
             let config = read_all(config, all).await?;
-            match config.connect(name, builder, &connector_context(credentials)).await {
+            let context = connector_context(credentials).headers(headers);
+            match config.connect_as_served(name, builder, &context).await {
                 Some(connected) => connected,
                 None => return Err(no_connector(name, &config)),
             }
@@ -106,8 +112,8 @@ pub(crate) async fn connect(
     connected.map_err(Failure::from).map_err(|failure| failure.context(Code::Protocol, Code::Connect))
 }
 
-fn builder(args: &ConnectArgs) -> Outcome<ClientBuilder> {
-    let mut builder = Client::builder()
+fn builder(args: &ConnectArgs) -> ClientBuilder {
+    Client::builder()
         .identity(Implementation::new("loggia-cli", env!("CARGO_PKG_VERSION")).title("Loggia"))
         .negotiation(match args.era {
             EraArg::Auto => Negotiation::Auto,
@@ -117,12 +123,7 @@ fn builder(args: &ConnectArgs) -> Outcome<ClientBuilder> {
         .start_timeout(args.timeout)
         .connect_timeout(args.timeout)
         .timeout(args.timeout)
-        .reconnect(false);
-    for (name, value) in &args.header {
-        let (name, value) = header(name, value)?;
-        builder = builder.header(name, value);
-    }
-    Ok(builder)
+        .reconnect(false)
 }
 
 fn child(words: &[String], args: &ConnectArgs) -> Child {

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use loggia::Service;
 use loggia::client::{Client, ClientBuilder};
 use loggia_connect::builtin::files::FilesOptions;
 use loggia_connect::config_file::{self, Backend, ConfigFile, ServerSection};
@@ -16,14 +17,18 @@ use loggia_store::AddedConnector;
 use crate::account_watch::AccountDigests;
 use crate::builtin::{self, open_folder};
 use crate::connection::ConnectorContext;
-use crate::connector::{FOLDER, PersonalConnector, connector, environment, failing, folder, open, resolved};
+use crate::connector::{
+    FOLDER, PersonalConnector, connector, environment, failing, folder, has_tool_settings, open, resolved,
+};
 use crate::credentials::Credentials;
 use crate::error::{GatewayError, Result};
 use crate::file_watch::FileStamp;
+use crate::hub_limits::hub_limits;
 use crate::manifest_connector::{
     ManifestConnector, ManifestPlaces, ManifestSignIn, manifest_files, read_manifest,
 };
 use crate::pin_review::PinSet;
+use crate::single_connector::SingleConnector;
 
 /// The configuration of a gateway.
 #[derive(Clone)]
@@ -386,7 +391,47 @@ impl GatewayConfig {
         }
     }
 
-    /// Connects to one connector without a hub; `None` if there is no connector of this name.
+    /// Connects to one connector as a gateway serves it: with the settings of its manifest, and without the tools that its pins
+    /// hold back. `None` if there is no connector of this name.
+    ///
+    /// `client` has the settings of the caller; [`ConnectorContext::headers`] go to the server of the connector.
+    pub async fn connect_as_served(
+        &self,
+        name: &str,
+        client: ClientBuilder,
+        context: &ConnectorContext,
+    ) -> Option<loggia::Result<Client>> {
+        let Some(served) = self.changed_connector(name, context) else {
+            return self.connect(name, client, context).await;
+        };
+        let limits = hub_limits(&self.server, self.server.limits.requests);
+        match SingleConnector::start(served, limits).await {
+            Ok(service) => {
+                let client = client.limits(self.server.limits.clone());
+                Some(client.connect(Arc::new(service) as Arc<dyn Service>).await)
+            }
+            // A direct connection has an error that says what kind of failure it is.
+            Err(reason) => match self.connect(name, client, context).await? {
+                Ok(_) => Some(Err(reason)),
+                Err(error) => Some(Err(error)),
+            },
+        }
+    }
+
+    /// Returns the connector `name` if a gateway serves other tools than the connector lists.
+    fn changed_connector(&self, name: &str, context: &ConnectorContext) -> Option<Connector> {
+        let Connectors::File { base, all } = &self.connectors else { return None };
+        let one = find(all, name)?;
+        let places = ManifestPlaces { base: base.clone(), folders: self.manifests.clone() };
+        if !self.pins.holds_back(&one.name, one.pin) && !has_tool_settings(&places, one) {
+            return None;
+        }
+        let made = connector(places, one.clone(), context.clone(), "", None);
+        Some(self.pins.review(made, one.pin))
+    }
+
+    /// Connects to one connector without a hub, and without the settings of its tools; `None` if there is no connector of this
+    /// name.
     pub async fn connect(
         &self,
         name: &str,

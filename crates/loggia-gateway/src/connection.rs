@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use http::{HeaderName, HeaderValue};
 use loggia::Error;
 use loggia::client::{ChildGuard, ClientBuilder};
 use loggia_connect::config_file::{Backend, Remote, Transport};
@@ -28,6 +29,8 @@ pub struct ConnectorContext {
     child_sandbox: Option<ChildSandbox>,
     sandbox_mode: Option<SandboxMode>,
     filters: FilterRunner,
+    /// Headers for remote servers, beside those of the configuration.
+    headers: Vec<(HeaderName, HeaderValue)>,
     /// True if the results of APIs are not cut, because the hub bounds them.
     has_whole_results: bool,
 }
@@ -39,6 +42,7 @@ impl ConnectorContext {
             credentials,
             child_guard: None,
             filters: FilterRunner::default(),
+            headers: Vec::new(),
             has_whole_results: false,
             child_sandbox: None,
             sandbox_mode: None,
@@ -62,6 +66,21 @@ impl ConnectorContext {
     pub(crate) fn sandbox_mode(mut self, mode: Option<SandboxMode>) -> ConnectorContext {
         self.sandbox_mode = mode;
         self
+    }
+
+    /// Sends these headers to remote servers, beside those of the configuration.
+    pub fn headers(
+        mut self,
+        headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>,
+    ) -> ConnectorContext {
+        self.headers.extend(headers);
+        self
+    }
+
+    /// Adds the headers for remote servers to a client.
+    pub(crate) fn add_headers(&self, client: ClientBuilder) -> ClientBuilder {
+        let headers = self.headers.iter().cloned();
+        headers.fold(client, |client, (name, value)| client.header(name, value))
     }
 
     /// Returns the credentials.

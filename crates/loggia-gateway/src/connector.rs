@@ -152,6 +152,11 @@ pub(crate) fn connector(
     }
 }
 
+/// Returns whether the manifest of a connector changes the tools of its server, or asks its user before a call.
+pub(crate) fn has_tool_settings(places: &ManifestPlaces, from: &config_file::Connector) -> bool {
+    manifest(places, from).and_then(Result::ok).is_some_and(|manifest| manifest.has_tool_settings())
+}
+
 /// Reads the manifest of an entry of the configuration; `None` if it has no manifest.
 fn manifest(places: &ManifestPlaces, from: &config_file::Connector) -> Option<ReadManifest> {
     let Backend::Manifest(_) = &from.backend else { return None };
@@ -188,6 +193,7 @@ async fn open_with(
     context: &ConnectorContext,
 ) -> loggia::Result<Opened> {
     let client = from.protocol.into_iter().fold(client, ClientBuilder::version);
+    let client = context.add_headers(client);
     let credentials = context.credentials();
     match manifest {
         Some(manifest) => manifest.map_err(Error::Configuration)?.open(base, accounts, client, context).await,

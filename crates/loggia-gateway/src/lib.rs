@@ -74,6 +74,7 @@ mod server_registry;
 mod server_url;
 mod service;
 mod sign_in;
+mod single_connector;
 mod state;
 mod status;
 mod token_source;

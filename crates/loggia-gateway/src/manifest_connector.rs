@@ -165,6 +165,11 @@ impl ManifestConnector {
         }
     }
 
+    /// Returns whether the manifest changes the tools of its server, or asks its user before a call.
+    pub(crate) fn has_tool_settings(&self) -> bool {
+        self.tools().is_ok_and(|(_, tools)| !tools.is_empty())
+    }
+
     fn tools(&self) -> loggia::Result<(&ManifestBackend, ManifestTools)> {
         let backend = self.backend()?;
         let values = self.values(self.used.credential.clone())?;

@@ -44,6 +44,11 @@ impl ManifestTools {
         })
     }
 
+    /// Returns whether no tool is changed.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.settings.is_empty() && self.confirmed.is_empty()
+    }
+
     /// Exposes the tools of `connector` with these settings. `filter` has the names that clients see, without the prefix.
     /// The filters of results run with `filters`.
     pub(crate) fn expose(

@@ -36,6 +36,11 @@ impl PinSet {
         PinSet(added.iter().filter_map(read).collect())
     }
 
+    /// Returns whether a tool of the connector `name` can be held back.
+    pub(crate) fn holds_back(&self, name: &str, rule: PinRule) -> bool {
+        rule == PinRule::Hold && self.0.get(name).is_some_and(|pins| pins.has_tools())
+    }
+
     /// Reviews the tools of `connector`, if they are pinned.
     pub(crate) fn review(&self, connector: Connector, rule: PinRule) -> Connector {
         match self.0.get(connector.name()).filter(|pins| pins.has_tools() && rule != PinRule::Off) {
