@@ -208,8 +208,27 @@ async fn open_with(
                 let accounts = names.into_iter().map(account).collect();
                 open_accounts(&from.name, accounts, client, credentials).await
             }
-            backend => open_backend(base, &from.name, backend, client, context).await,
+            backend => {
+                let backend = with_account(backend, &from.name, context).await?;
+                open_backend(base, &from.name, backend, client, context).await
+            }
         },
+    }
+}
+
+/// Adds the credential of the default account to an API for which the configuration has none.
+async fn with_account(
+    backend: Backend<Secret>,
+    name: &str,
+    context: &ConnectorContext,
+) -> loggia::Result<Backend<Secret>> {
+    match backend {
+        Backend::OpenApi(mut api) if api.credential.is_none() => {
+            api.credential =
+                context.credentials().account_credential(name, None).await.map_err(Error::from)?;
+            Ok(Backend::OpenApi(api))
+        }
+        other => Ok(other),
     }
 }
 

@@ -121,6 +121,50 @@ fn a_description_becomes_tools_that_can_be_called_and_removed() {
     shows!("connectors_remove_unknown", run_in(folder, &["connectors", "remove", "second"]));
 }
 
+/// Writes `me.json`, a description of the part of the API that takes a key.
+fn description_with_key(folder: &Path) {
+    let text = format!(
+        r#"{{"openapi": "3.1.0", "info": {{"title": "Profile", "version": "1"}},
+            "servers": [{{"url": "http://{}/v1"}}], "security": [{{"key": []}}],
+            "components": {{"securitySchemes": {{"key": {{"type": "apiKey", "in": "header", "name": "X-Key"}}}}}},
+            "paths": {{"/me": {{"get": {{"operationId": "getMe", "summary": "Returns the user of the key",
+            "responses": {{"200": {{"description": "", "content": {{"application/json": {{}}}}}}}}}}}}}}}}"#,
+        api()
+    );
+    write(folder, "me.json", &text);
+}
+
+#[test]
+fn the_key_of_an_api_without_a_manifest_is_saved_and_replaced() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    description_with_key(folder);
+    let missing = run_in(folder, &["add", "me.json", "--yes"]);
+    assert!(missing.code == Some(2) && missing.stderr.contains("--credential"), "{missing}");
+    let added = run_with(
+        folder,
+        &["add", "me.json", "--yes", "--credential", "-"],
+        "key-ada
+",
+    );
+    assert!(added.code == Some(0) && !added.stdout.contains("key-ada"), "{added}");
+    let shown = run_in(folder, &["connectors", "list", "--json"]).stdout;
+    assert!(!shown.contains("key-ada"), "{shown}");
+    let call = run_in(folder, &["call", "profile", "get_me"]);
+    assert!(call.code == Some(0) && call.stdout.contains("Ada"), "{call}");
+    let line = ["accounts", "add", "profile", "--account", "default", "--credential", "-"];
+    let replaced = run_with(
+        folder, &line, "key-bob
+",
+    );
+    assert_eq!(replaced.code, Some(0), "{replaced}");
+    let call = run_in(folder, &["call", "profile", "get_me"]);
+    assert!(call.code == Some(0) && call.stdout.contains("Bob"), "{call}");
+    assert_eq!(run_in(folder, &["connectors", "remove", "profile"]).code, Some(0));
+    let accounts = run_in(folder, &["accounts", "--json"]).stdout;
+    assert!(!accounts.contains("profile"), "{accounts}");
+}
+
 #[test]
 fn changed_tools_are_shown_and_approved() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -277,7 +321,7 @@ fn a_source_that_cannot_be_added_is_explained() {
         (&["add", "linear", "--backend", "none"], 2, &["it has no backend \"none\"; it has: remote, api"]),
         (&["add", "shop.json", "--set", "a=b"], 2, &["--set a: there is no such value"]),
         (&["add", "shop.json", "--set", "a"], 2, &["write KEY=VALUE"]),
-        (&["add", "shop.json", "--credential", "s3cret"], 2, &["--credential env:NAME names the variable"]),
+        (&["add", "shop.json", "--credential", "s3cret"], 2, &["no operation", "leave --credential out"]),
         (&["add", "shop.json", "--credential", "env:1"], 2, &["--credential: after env: stands"]),
         (&["add", "shop.json", "--name", "日本"], 2, &["cannot name a connector"]),
         (&["add", "http://127.0.0.1:1/mcp"], 3, &["it does not work, so it was not added", "--no-check"]),

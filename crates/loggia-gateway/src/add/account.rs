@@ -44,10 +44,16 @@ impl AddPlan {
         let section = document.get("connectors").and_then(|connectors| connectors.get(name));
         let section = section.ok_or_else(|| refused("its definition cannot be read"))?;
         let text = |key: &str| section.get(key).and_then(Item::as_str);
-        let (Some("manifest"), Some(manifest)) = (text("kind"), text("manifest")) else {
+        let source = match text("kind") {
+            Some("manifest") => text("manifest"),
+            // A credential of the configuration is used in place of that of an account.
+            Some("openapi") if section.get("credential").is_none() => text("description"),
+            _ => None,
+        };
+        let Some(source) = source else {
             return of_server_definition(name, definition, context);
         };
-        let source = AddSource::parse(manifest, directory, context.credentials()).await?;
+        let source = AddSource::parse(source, directory, context.credentials()).await?;
         let mut plan = AddPlan::new(source, Some(name), text("backend"))?;
         let config = section.get("config").and_then(Item::as_table_like);
         let config: Map<String, Value> = config

@@ -178,11 +178,10 @@ impl AddPlan {
             (PlanTarget::Manifest { .. }, _) | (PlanTarget::Backend(Backend::OpenApi(_)), None) => {}
             (PlanTarget::Backend(Backend::OpenApi(_)), Some(AddCredential::Variable(_))) => {}
             (PlanTarget::Backend(Backend::OpenApi(_)), Some(AddCredential::Saved(_))) => {
-                let reason =
-                    "the credential of an API without a manifest is read from an environment variable";
-                return Err(
-                    AddError::unusable(&self.title, reason).next("--credential env:NAME names the variable")
-                );
+                if self.credential.is_none() {
+                    let reason = "no operation of its description needs a credential";
+                    return Err(AddError::unusable(&self.title, reason).next("leave --credential out"));
+                }
             }
             (PlanTarget::Backend(_), Some(_)) => {
                 let reason =

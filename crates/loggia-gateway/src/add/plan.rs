@@ -414,7 +414,9 @@ fn of_api(description: String, api: &Api, base_url: Option<&http::Uri>) -> AddPl
     };
     let credential = api.operations().iter().any(needs).then(|| PlannedCredential {
         title: "API key or token".to_owned(),
-        description: Some("as env:NAME, the environment variable that has it".to_owned()),
+        description: Some(
+            "it is saved on this machine; env:NAME names an environment variable instead".to_owned(),
+        ),
         steps: Vec::new(),
         is_sign_in: false,
         is_required: api.operations().iter().all(needs),
