@@ -1,7 +1,7 @@
 //! The tools of a manifest's backend, as transforms of the hub: the settings of a server's tools, and the question before
 //! each call. The module is separate from the manifest, which is data, and from the hub, which knows no manifests.
 //!
-//! Invariant: a tool that is not enabled is neither listed nor called; a tool without settings is not changed.
+//! Invariant: a tool that is not enabled is neither listed nor called; a deferred tool is called and not listed; a tool without settings is not changed.
 
 use std::collections::BTreeMap;
 
@@ -17,8 +17,8 @@ use loggia_hub::{Connector, ToolTransform};
 pub(crate) struct ManifestTools {
     /// The settings of the tools of an MCP server, in the order of the manifest.
     settings: Vec<ToolSettings>,
-    /// The tools of a direct backend whose user is asked before each call.
-    confirmed: Vec<String>,
+    /// The rules of the tools of a direct backend.
+    direct: Vec<DirectToolRule>,
 }
 
 /// The transform of a tool of an MCP server.
@@ -27,8 +27,14 @@ struct SettingsTransform {
     filters: FilterRunner,
 }
 
-/// The transform of a tool that is not changed, but whose user is asked before each call.
-struct ConfirmationTransform;
+/// The transform of a tool of a direct backend, which is not changed: whether its user is asked before each call, and whether
+/// it is left out of the list.
+#[derive(Debug, Clone)]
+struct DirectToolRule {
+    name: String,
+    needs_confirmation: bool,
+    is_deferred: bool,
+}
 
 impl ManifestTools {
     /// Returns the tools of a backend, with the values of its user.
@@ -37,16 +43,20 @@ impl ManifestTools {
         values: &ConnectorValues,
     ) -> Result<ManifestTools, MissingValue> {
         let is_direct = backend.kind().is_direct();
-        let confirmed = backend.tools.iter().filter(|tool| is_direct && tool.needs_confirmation);
+        let direct = backend.tools.iter().filter(|_| is_direct).map(|tool| DirectToolRule {
+            name: tool.name.clone(),
+            needs_confirmation: tool.needs_confirmation,
+            is_deferred: tool.is_deferred,
+        });
         Ok(ManifestTools {
             settings: backend.tool_settings(values)?,
-            confirmed: confirmed.map(|tool| tool.name.clone()).collect(),
+            direct: direct.filter(|rule| rule.needs_confirmation || rule.is_deferred).collect(),
         })
     }
 
-    /// Returns whether no tool is changed.
+    /// Returns whether each call reaches the tool of its name as the caller wrote it.
     pub(crate) fn is_empty(&self) -> bool {
-        self.settings.is_empty() && self.confirmed.is_empty()
+        self.settings.is_empty() && self.direct.iter().all(|rule| !rule.needs_confirmation)
     }
 
     /// Exposes the tools of `connector` with these settings. `filter` has the names that clients see, without the prefix.
@@ -67,9 +77,10 @@ impl ManifestTools {
             Some(None) => false,
             None => filter.allows(own),
         });
-        let confirmed = self.confirmed.into_iter();
-        let connector = confirmed
-            .fold(connector, |connector, name| connector.transform_tool(name, ConfirmationTransform));
+        let connector = self
+            .direct
+            .into_iter()
+            .fold(connector, |connector, rule| connector.transform_tool(rule.name.clone(), rule));
         self.settings.into_iter().filter(|tool| tool.is_enabled).fold(connector, |connector, tool| {
             let connector = match tool.name == tool.from {
                 true => connector,
@@ -107,10 +118,18 @@ impl ToolTransform for SettingsTransform {
     fn needs_confirmation(&self) -> bool {
         self.settings.needs_confirmation
     }
+
+    fn is_deferred(&self) -> bool {
+        self.settings.is_deferred
+    }
 }
 
-impl ToolTransform for ConfirmationTransform {
+impl ToolTransform for DirectToolRule {
     fn needs_confirmation(&self) -> bool {
-        true
+        self.needs_confirmation
+    }
+
+    fn is_deferred(&self) -> bool {
+        self.is_deferred
     }
 }

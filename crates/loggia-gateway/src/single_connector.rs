@@ -18,7 +18,8 @@ use loggia_hub::{Connector, ConnectorState, Hub, HubLimits};
 pub(crate) struct SingleConnector(Arc<Hub>);
 
 impl SingleConnector {
-    /// Connects to `connector`, whose components keep their names. Results are not cut.
+    /// Connects to `connector`, whose components keep their names. Results are not cut, and deferred tools
+    /// are listed.
     ///
     /// # Errors
     ///
@@ -26,7 +27,7 @@ impl SingleConnector {
     pub(crate) async fn start(connector: Connector, limits: HubLimits) -> loggia::Result<SingleConnector> {
         let identity = Implementation::new("loggia", env!("CARGO_PKG_VERSION")).title("Loggia");
         // The link to the rest of a result that was cut would end with this process.
-        let connector = connector.prefix("").result_limit(None);
+        let connector = connector.prefix("").result_limit(None).list_deferred();
         let hub = Hub::start(identity, vec![connector], limits)
             .map_err(|error| Error::Configuration(error.to_string()))?;
         let single = SingleConnector(hub);

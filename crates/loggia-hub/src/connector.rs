@@ -207,6 +207,12 @@ impl Connector {
         self
     }
 
+    /// Lists its deferred tools ([`ToolTransform::is_deferred`]) like the others.
+    pub fn list_deferred(mut self) -> Connector {
+        self.exposure.tool_transforms.list_deferred();
+        self
+    }
+
     /// Sets the time that the server may be silent during a request.
     pub fn timeout(mut self, timeout: Option<Duration>) -> Connector {
         self.settings.timeout = timeout;

@@ -142,7 +142,8 @@ impl ConnectorHandle {
     /// Returns its status with reasons and error output.
     pub(crate) fn report(&self) -> ConnectorReport {
         let (calls, errors) = self.counts.get();
-        ConnectorReport { status: self.status(), calls, errors, error_output: self.error_output.lines() }
+        let (status, error_output) = (self.status(), self.error_output.lines());
+        ConnectorReport { status, deferred_tools: 0, calls, errors, error_output }
     }
 
     pub(crate) fn capabilities(&self) -> Option<ServerCapabilities> {

@@ -12,6 +12,7 @@ use crate::connector::Exposure;
 use crate::connector_handle::ConnectorHandle;
 use crate::connector_view::ConnectorView;
 use crate::limits::HubLimits;
+use crate::list_entry::ListEntry;
 use crate::list_snapshot::ListSnapshot;
 use crate::report::ConnectorReport;
 use crate::routing_builder::{RoutingTableBuilder, is_sign_in};
@@ -60,15 +61,33 @@ impl Provider {
 
     /// Returns the full status of the connector, for the administrator.
     pub(crate) fn report(&self) -> ConnectorReport {
-        ConnectorReport { status: self.status(), ..self.handle.report() }
+        let deferred_tools = self.handle.listed().map_or(0, |listed| self.deferred(&listed.lists));
+        ConnectorReport { status: self.status(), deferred_tools, ..self.handle.report() }
     }
 
     /// Returns the names of the listed tools.
     pub(crate) fn tool_names(&self) -> Vec<String> {
         let Some(listed) = self.handle.listed() else { return Vec::new() };
-        let served = listed.lists.tools.iter().filter(|tool| self.withheld(tool).is_none());
-        let names = served.map(|tool| self.chain.expose(ComponentKind::Tool, &tool.name));
+        let is_listed = |tool: &&ListEntry<Tool>| {
+            self.withheld(tool).is_none() && !self.tool_transforms.is_deferred(&tool.name)
+        };
+        let names = listed
+            .lists
+            .tools
+            .iter()
+            .filter(is_listed)
+            .map(|tool| self.chain.expose(ComponentKind::Tool, &tool.name));
         names.flatten().collect()
+    }
+
+    /// Returns the number of the tools in `lists` that can be called and are not listed.
+    fn deferred(&self, lists: &UpstreamLists) -> usize {
+        let is_deferred = |tool: &&ListEntry<Tool>| {
+            self.tool_transforms.is_deferred(&tool.name)
+                && self.withheld(tool).is_none()
+                && self.chain.expose(ComponentKind::Tool, &tool.name).is_some()
+        };
+        lists.tools.iter().filter(is_deferred).count()
     }
 
     /// Returns the rewriting of a tool that is held back; `None` for a tool that is served.
@@ -88,7 +107,11 @@ impl Provider {
         let is_rewritten = lists.tools.iter().any(|tool| {
             let after = next.and_then(|next| next.tool_transforms.definition(tool));
             let is_served = next.is_none_or(|next| next.withheld(tool).is_none());
-            self.tool_transforms.definition(tool) != after || self.withheld(tool).is_none() != is_served
+            let is_deferred = next.is_some_and(|next| next.tool_transforms.is_deferred(&tool.name));
+            let was_deferred = self.tool_transforms.is_deferred(&tool.name);
+            self.tool_transforms.definition(tool) != after
+                || (next.is_some() && was_deferred != is_deferred)
+                || self.withheld(tool).is_none() != is_served
         });
         let has_resources = !lists.resources.is_empty() || !lists.templates.is_empty();
         let resources = has_resources && next.is_none_or(|next| next.prefix != self.prefix);

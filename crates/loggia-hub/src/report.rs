@@ -16,6 +16,8 @@ use crate::status::{ConnectorState, ConnectorStatus, StartStatus};
 pub struct ConnectorReport {
     /// Its status.
     pub status: ConnectorStatus,
+    /// The number of its tools that can be called and are not listed.
+    pub deferred_tools: usize,
     /// The number of requests that were sent to it.
     pub calls: u64,
     /// The number of these requests that failed.
@@ -54,6 +56,7 @@ impl ConnectorReport {
             "personal": status.personal,
             "remembered": status.remembered,
             "tools": status.counts.tools,
+            "deferredTools": self.deferred_tools,
             "prompts": status.counts.prompts,
             "resources": status.counts.resources,
             "resourceTemplates": status.counts.templates,

@@ -1,7 +1,7 @@
 //! Builds the routing table: the lists of all connectors, merged in the order of the connectors, and a route for each
 //! entry.
 //!
-//! Invariant: each listed name or URI has one route, and two routes never lead to the same entry of a connector.
+//! Invariant: each listed name or URI has one route, a deferred tool has a route and is not listed, and two routes never lead to the same entry of a connector.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -138,6 +138,9 @@ impl RoutingTableBuilder {
             ParamHeaders::from_schema(&definition.input_schema).ok().filter(|headers| !headers.is_empty());
         let route = ToolRoute { route, headers: headers.map(Arc::new), rewrite };
         self.tool_routes.insert(name.clone(), route);
+        if view.tool_transforms.is_some_and(|transforms| transforms.is_deferred(&tool.name)) {
+            return;
+        }
         let value = Tool { name, ..definition };
         self.tools.push(ListEntry { value, source: tool.source.clone() });
     }

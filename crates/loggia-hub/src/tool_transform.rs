@@ -48,6 +48,11 @@ pub trait ToolTransform: Send + Sync + 'static {
     fn needs_confirmation(&self) -> bool {
         false
     }
+
+    /// Returns whether the tool is left out of the list. It can be called by its name. False by default.
+    fn is_deferred(&self) -> bool {
+        false
+    }
 }
 
 /// The rewriting of one tool: its transform, and the bound of its results.
@@ -62,6 +67,8 @@ pub(crate) struct ToolRewrite {
 pub(crate) struct ToolTransformMap {
     transforms: BTreeMap<String, Arc<dyn ToolTransform>>,
     limit: Option<ResultLimit>,
+    /// True if deferred tools are listed like the others.
+    lists_deferred: bool,
     /// The argument `account` of all tools, if there are several accounts.
     accounts: Option<Arc<AccountArgument>>,
     /// The transform of tools that have none, if results are bounded or there are accounts.
@@ -76,7 +83,8 @@ impl ToolTransform for IdentityTransform {}
 impl Default for ToolTransformMap {
     fn default() -> ToolTransformMap {
         let identity = Arc::new(IdentityTransform);
-        ToolTransformMap { transforms: BTreeMap::new(), limit: None, accounts: None, identity }
+        let (transforms, limit, accounts) = (BTreeMap::new(), None, None);
+        ToolTransformMap { transforms, limit, lists_deferred: false, accounts, identity }
     }
 }
 
@@ -105,6 +113,16 @@ impl ToolTransformMap {
     /// Sets the accounts; the default is the first.
     pub(crate) fn set_accounts(&mut self, accounts: Vec<String>) {
         self.accounts = AccountArgument::new(accounts);
+    }
+
+    /// Lists deferred tools like the others.
+    pub(crate) fn list_deferred(&mut self) {
+        self.lists_deferred = true;
+    }
+
+    /// Returns whether a tool is left out of the list.
+    pub(crate) fn is_deferred(&self, name: &str) -> bool {
+        !self.lists_deferred && self.transforms.get(name).is_some_and(|transform| transform.is_deferred())
     }
 
     /// Returns the rewriting of a tool; `None` for a tool that is relayed as bytes.

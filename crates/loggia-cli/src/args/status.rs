@@ -11,7 +11,8 @@ JSON (-o json) is one object, {\"gateways\": [{\"gateway\": …, \"connectors\":
   gateway      url (or \"stdio\"), listen, config, pid, version, sinceSeconds
   connectors   name, prefix, kind, state, sinceSeconds (in that state), reason, retryInSeconds,
                starting {queued, lastLine}, problems [text], protocolVersion, server {name, version, …},
-               personal, remembered, tools, prompts, resources, resourceTemplates (numbers of entries),
+               personal, remembered, tools, deferredTools (not listed), prompts, resources,
+               resourceTemplates (numbers of entries),
                calls, errors (since the start of the gateway), errorOutput [line]
   state        connecting, up, degraded (up, and a list cannot be read or is not complete: problems),
                down (tried again in retryInSeconds), failed (not retried: reason says what to correct)

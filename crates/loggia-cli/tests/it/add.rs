@@ -267,6 +267,7 @@ fixed = {{ path = "note.txt" }}
 name = "list_notes"
 from = "files_list"
 confirm = true
+defer = true
 [[backends.tools]]
 name = "find_notes"
 from = "files_find"
@@ -288,6 +289,8 @@ fn settings_of_tools_have_an_effect_with_and_without_a_gateway() {
     program_manifest(folder);
     let added = run_in(folder, &["add", "desk.toml", "--yes"]);
     assert_eq!(added.code, Some(0), "{added}");
+    let shown = run_in(folder, &["connectors", "show", "desk.toml"]);
+    assert!(shown.stdout.contains("1 tool is not in the list of a gateway"), "{shown}");
     let up = crate::up::up(folder, &[]);
     run_until(folder, &["tools", &up.url], |run| run.stdout.contains("desk_read_note"));
     for (target, prefix) in [("desk", ""), (&up.url, "desk_")] {
@@ -295,6 +298,7 @@ fn settings_of_tools_have_an_effect_with_and_without_a_gateway() {
         let tools = run_in(folder, &["tools", target]);
         assert!(tools.stdout.contains(&name("read_note")), "{tools}");
         assert!(!tools.stdout.contains("find") && !tools.stdout.contains("files_read"), "{tools}");
+        assert_eq!(tools.stdout.contains(&name("list_notes")), target == "desk", "{tools}");
         let call = run_in(folder, &["call", target, &name("read_note")]);
         assert!(call.code == Some(0) && call.stdout.contains("Soup"), "{call}");
         for tool in ["list_notes", "find_notes", "files_read"] {

@@ -319,7 +319,11 @@ pub(super) static TOOL: TableFormat = TableFormat {
         ),
         key("enabled", Boolean, "Whether it is served. Default: true; false for destructive tools."),
         key("confirm", Boolean, "Whether the user is asked before each call."),
-        key("defer", Boolean, "Whether it is left out of the first list of tools, and found by search."),
+        key(
+            "defer",
+            Boolean,
+            "Whether a gateway leaves it out of its list of tools. It can be called, and `loggia tools NAME` lists it.",
+        ),
         key(
             "fixed",
             Map(&Any),

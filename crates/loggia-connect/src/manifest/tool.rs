@@ -26,7 +26,7 @@ pub struct ManifestTool {
     pub is_enabled: bool,
     /// True if the user is asked before each call.
     pub needs_confirmation: bool,
-    /// True if it is left out of the first list of tools.
+    /// True if it is left out of the list of tools.
     pub is_deferred: bool,
     /// Arguments that callers neither see nor set; texts in them may have placeholders.
     pub fixed: Map<String, Value>,

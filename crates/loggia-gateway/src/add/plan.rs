@@ -96,6 +96,8 @@ pub struct PlannedTool {
     pub class: Option<OperationClass>,
     /// True if it is served.
     pub is_enabled: bool,
+    /// True if it is left out of the list of a gateway.
+    pub is_deferred: bool,
 }
 
 /// The credential that a connector needs.
@@ -278,8 +280,8 @@ fn of_manifest(
 ) -> Result<AddPlan, AddError> {
     let (backend, reason) = choose(&manifest, wanted)?;
     let others = manifest.backends.iter().filter(|other| other.name != backend.name);
-    let enabled = || backend.tools.iter().filter(|tool| tool.is_enabled);
-    let definitions: Vec<Tool> = enabled().map(|tool| tool.definition()).collect();
+    let listed = backend.tools.iter().filter(|tool| tool.is_enabled && !tool.is_deferred);
+    let definitions: Vec<Tool> = listed.map(|tool| tool.definition()).collect();
     let is_written = backend.kind().is_direct() && !backend.tools.is_empty();
     Ok(AddPlan {
         name: manifest.name.clone(),
@@ -296,6 +298,7 @@ fn of_manifest(
                 title: tool.title.clone(),
                 class: tool.class,
                 is_enabled: tool.is_enabled,
+                is_deferred: tool.is_deferred,
             })
             .collect(),
         hosts: hosts(backend),
@@ -439,6 +442,7 @@ fn of_api(description: String, api: &Api, base_url: Option<&http::Uri>) -> AddPl
                 title: tool.title.clone(),
                 class: Some(operation.class()),
                 is_enabled: true,
+                is_deferred: false,
             })
             .collect(),
         hosts: base_url.and_then(|url| url.host().map(str::to_owned)).into_iter().collect(),

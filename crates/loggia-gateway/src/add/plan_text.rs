@@ -42,6 +42,16 @@ impl fmt::Display for AddPlan {
             line(label, &names(self.tools.iter().filter(|tool| tool.class == class && tool.is_enabled)))?;
         }
         line("switched off", &names(self.tools.iter().filter(|tool| !tool.is_enabled)))?;
+        let deferred = self.tools.iter().filter(|tool| tool.is_enabled && tool.is_deferred).count();
+        if deferred > 0 {
+            let noun = if deferred == 1 { "tool is" } else { "tools are" };
+            line(
+                "deferred",
+                &format!(
+                    "{deferred} {noun} not in the list of a gateway, and can be called; `loggia tools NAME` lists all"
+                ),
+            )?;
+        }
         line("reaches", &self.hosts.join(", "))?;
         line("may read", &self.read_scopes.join(", "))?;
         line("may write", &self.write_scopes.join(", "))?;
@@ -132,5 +142,6 @@ fn tool_json(tool: &PlannedTool) -> Value {
         "title": tool.title,
         "class": tool.class.map(|class| class.to_string()),
         "isEnabled": tool.is_enabled,
+        "isDeferred": tool.is_deferred,
     })
 }

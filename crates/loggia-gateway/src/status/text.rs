@@ -95,6 +95,10 @@ fn summary(connector: &Value, state: &str) -> String {
         let remembered = if connector["remembered"] == true { " (of the last run)" } else { "" };
         parts.push(format!("{}{remembered}", lists.join(", ")));
     }
+    if amount("deferredTools") > 0 {
+        let name = text(&connector["name"]);
+        parts.push(format!("{} deferred: `loggia tools {name}` lists all", amount("deferredTools")));
+    }
     if amount("calls") > 0 {
         parts.push(format!("{}, {}", count(amount("calls"), "call"), count(amount("errors"), "error")));
     }
@@ -149,6 +153,12 @@ mod tests {
                 "✓",
                 "stdio; up for 1 min 1 s; 2026-07-28; 3 tools, 1 prompt; 12 calls, 1 error",
                 &[][..],
+            ),
+            (
+                json!({ "name": "acme", "kind": "stdio", "state": "up", "sinceSeconds": 5, "tools": 3, "deferredTools": 2 }),
+                "✓",
+                "stdio; up for 5 s; 3 tools; 2 deferred: `loggia tools acme` lists all",
+                &[],
             ),
             (
                 json!({ "kind": "stdio", "state": "down", "sinceSeconds": 5, "retryInSeconds": 8, "reason": "r" }),

@@ -146,6 +146,30 @@ async fn settings_of_tools_apply_to_an_mcp_server() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_deferred_tool_is_called_and_not_listed() {
+    let world = World::new();
+    let (url, calls) = upstream();
+    let text = manifest(&url, "Search");
+    let deferred = text.replace("result = ", "defer = true\nresult = ");
+    assert_ne!(text, deferred);
+    std::fs::write(world.path().join("acme.toml"), deferred).expect("written");
+    let server =
+        world.builder(SECTION).build().await.expect("built").serve("127.0.0.1:0").await.expect("served");
+    let client = Client::connect(server.url()).await.expect("connected");
+    let tools = client.list_all_tools().await.expect("a list");
+    let names: Vec<&str> = tools.iter().map(|tool| tool.name.as_str()).collect();
+    assert_eq!(names, ["acme_plain", "acme_send"]);
+    client.call_tool("acme_search", json!({ "query": "q", "page": "p" })).await.expect("a result");
+    assert_eq!(calls.lock().expect("not poisoned").len(), 1);
+    let report = &server.hub().report()[0];
+    assert_eq!(
+        (report.deferred_tools, report.to_json(report.status.since)["deferredTools"].as_u64()),
+        (1, Some(1))
+    );
+    server.stop().await.expect("stopped");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn tools_are_chosen_by_the_names_that_clients_see() {
     let world = World::new();
     let (url, _) = upstream();
