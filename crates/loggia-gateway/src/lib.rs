@@ -42,6 +42,7 @@ mod connector_news;
 mod connector_test;
 mod connector_update;
 mod connector_watch;
+mod container_runner;
 mod credential_check;
 mod credential_report;
 mod credentials;

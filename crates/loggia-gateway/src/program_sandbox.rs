@@ -14,6 +14,7 @@ use loggia_connect::config_file::{ProgramPermissions, Stdio};
 use loggia_connect::secret::Secret;
 use loggia_sandbox::{HostAccess, Sandbox, SandboxLauncher, SandboxMode, SandboxPolicy};
 
+use crate::container_runner;
 use crate::program_runner::ProgramRunner;
 use crate::state::StateFolder;
 
@@ -130,6 +131,8 @@ fn is_unconfined(sandbox: Option<&ChildSandbox>, runner: Option<ProgramRunner>) 
 }
 
 fn command(program: &str, stdio: &Stdio<Secret>) -> Child {
+    let path = std::env::var_os("PATH");
+    let program = container_runner::program(program, stdio.args.first().map(Secret::expose), path.as_deref());
     let child = Child::new(program).args(stdio.args.iter().map(Secret::expose));
     stdio.env.iter().fold(child, |child, (name, value)| child.env(name, value.expose()))
 }
