@@ -72,13 +72,14 @@ pub(crate) fn connector_context(credentials: &Credentials) -> ConnectorContext {
     ConnectorContext::new(credentials.clone()).child_guard(crate::child_guard()).child_sandbox(sandbox)
 }
 
-/// Connects to `target`.
+/// Connects to `target`: to a connector as a gateway serves it, or if `is_direct` to its server.
 pub(crate) async fn connect(
     target: &Target<'_>,
     args: &GlobalClientArgs,
     config: Option<&Path>,
     credentials: &Credentials,
     screen: &Arc<Screen>,
+    is_direct: bool,
 ) -> Outcome<Client> {
     let headers = args.connect.header.iter().map(|(name, value)| header(name, value));
     let headers = headers.collect::<loggia::Result<Vec<_>>>()?;
@@ -103,7 +104,11 @@ pub(crate) async fn connect(
         Target::Connector(name) => {
             let config = read_all(config, all).await?;
             let context = connector_context(credentials).headers(headers);
-            match config.connect_as_served(name, builder, &context).await {
+            let connected = match is_direct {
+                true => config.connect(name, builder, &context).await,
+                false => config.connect_as_served(name, builder, &context).await,
+            };
+            match connected {
                 Some(connected) => connected,
                 None => return Err(no_connector(name, &config)),
             }

@@ -42,7 +42,8 @@ pub(crate) async fn run(args: Args, redactor: Redactor) -> Outcome {
         Command::Client(command) => {
             let (words, options) = command.line();
             let act = async |session: &Session<'_>, words: &[String]| act(command, session, words).await;
-            Session::new(options, config, credentials).run(words, act).await
+            let is_direct = matches!(command, ClientCommand::Inspect(_));
+            Session::new(options, config, credentials).direct(is_direct).run(words, act).await
         }
         Command::Install(args) => clients::install(args, credentials),
         Command::Uninstall(args) => clients::uninstall(args, credentials),

@@ -30,6 +30,7 @@ pub(crate) struct Session<'a> {
     screen: Arc<Screen>,
     client: OnceLock<Client>,
     connected_in: OnceLock<Duration>,
+    is_direct: bool,
 }
 
 impl<'a> Session<'a> {
@@ -45,7 +46,13 @@ impl<'a> Session<'a> {
             screen: Arc::new(Screen::new(credentials.redactor().clone())),
             client: OnceLock::new(),
             connected_in: OnceLock::new(),
+            is_direct: false,
         }
+    }
+
+    /// Connects to the server of a connector itself, without the settings of its tools.
+    pub(crate) fn direct(self, is_direct: bool) -> Session<'a> {
+        Session { is_direct, ..self }
     }
 
     /// Connects to the target that `words` name, and lets `act` do what the words after it say.
@@ -58,8 +65,9 @@ impl<'a> Session<'a> {
         let mut signals = TerminationSignals::listen();
         let work = async {
             let started = Instant::now();
+            let (credentials, screen) = (self.credentials, &self.screen);
             let client =
-                target::connect(&target, self.args, self.config, self.credentials, &self.screen).await?;
+                target::connect(&target, self.args, self.config, credentials, screen, self.is_direct).await?;
             // Each is set once: a session runs one command.
             let _ = self.connected_in.set(started.elapsed());
             let _ = self.client.set(client);
