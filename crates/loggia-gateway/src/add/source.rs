@@ -142,15 +142,24 @@ fn is_bundle(word: &str) -> bool {
 
 async fn graphql(endpoint: &str, credentials: &Credentials) -> Result<SourceKind, AddError> {
     let url = Url::parse(endpoint).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-    let Some(url) = url else {
-        return Err(AddError::unusable(endpoint, "after graphql: stands the URL of a GraphQL API"));
-    };
+    let file = Path::new(endpoint);
+    if url.is_none() && !file.is_file() {
+        let reason = "after graphql: stands the URL of a GraphQL API, or the file with its schema";
+        return Err(AddError::unusable(endpoint, reason));
+    }
     #[cfg(feature = "graphql")]
-    return Ok(SourceKind::Written(Box::new(WrittenManifest::of_graphql(&url, credentials).await?)));
+    return Ok(SourceKind::Written(Box::new(match url {
+        Some(url) => WrittenManifest::of_graphql(&url, credentials).await?,
+        None => {
+            let read = api::read_description(Path::new("."), endpoint, &FetchPolicy::default()).await;
+            let (schema, _) = read.map_err(|error| AddError::unusable(endpoint, reason_of(error)))?;
+            WrittenManifest::of_graphql_schema(schema, file, credentials).await?
+        }
+    })));
     #[cfg(not(feature = "graphql"))]
     {
         let _ = credentials;
-        Err(AddError::unusable(url.as_str(), "this program was built without GraphQL"))
+        Err(AddError::unusable(endpoint, "this program was built without GraphQL"))
     }
 }
 
@@ -258,7 +267,7 @@ async fn read_api(shown: &str, text: Vec<u8>) -> Result<Api, AddError> {
             shown,
             "it is a GraphQL schema, which names neither the endpoint of the API nor its credential",
         )
-        .next("graphql:URL asks the API for its schema; `loggia connector new --from-graphql` writes a manifest from this one")),
+        .next(format!("`loggia add graphql:{shown} --set url=URL` says which API it is"))),
         Err(error) => Err(AddError::unusable(shown, error)),
     }
 }

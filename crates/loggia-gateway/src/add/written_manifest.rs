@@ -123,11 +123,10 @@ impl WrittenManifest {
         endpoint: &Url,
         credentials: &Credentials,
     ) -> Result<WrittenManifest, AddError> {
-        use loggia_openapi::graphql::{GraphqlSchema, SelectionLimits};
         let shown = endpoint.as_str();
         let unusable = |error: &dyn std::fmt::Display| {
             AddError::unusable(shown, error).next(format!(
-                "`loggia connector new --from-graphql SCHEMA --url {shown}` writes a manifest from a schema in a file"
+                "`loggia add graphql:SCHEMA --set url={shown}` adds it with a schema in a file"
             ))
         };
         let policy = FetchPolicy { most_bytes: MOST_SCHEMA, ..credentials.policy(false).trusting(endpoint) };
@@ -143,14 +142,35 @@ impl WrittenManifest {
         }
         let title = endpoint.host_str().unwrap_or("API").trim_start_matches("api.").to_owned();
         let url: http::Uri = shown.parse().map_err(|error| unusable(&error))?;
-        let written = tokio::task::spawn_blocking(move || {
-            let schema = GraphqlSchema::read(&fetched.body)?;
-            loggia_openapi::curate_graphql(&schema, &title, &url, &[], SelectionLimits::default())
-        });
-        let text = written.await.map_err(|error| unusable(&error))?.map_err(|error| unusable(&error))?;
+        let text = graphql_tools(fetched.body, title, url).await.map_err(|error| unusable(&error))?;
         let manifest = ConnectorManifest::parse(&text, shown).map_err(|error| unusable(&error))?;
         let imported = ImportedManifest { manifest, text, notes: Vec::new() };
         WrittenManifest::keep(imported, "graphql", shown, None, credentials)
+    }
+
+    /// Writes tools that read and write the main objects of a schema in the file `path`. The user gives the URL of the API as
+    /// the value `url`.
+    ///
+    /// # Errors
+    ///
+    /// [`AddError::Unusable`] if the text is no schema.
+    #[cfg(feature = "graphql")]
+    pub(super) async fn of_graphql_schema(
+        schema: bytes::Bytes,
+        path: &Path,
+        credentials: &Credentials,
+    ) -> Result<WrittenManifest, AddError> {
+        let shown = path.display().to_string();
+        let unusable = |error: &dyn std::fmt::Display| AddError::unusable(&shown, error);
+        let title = path.file_stem().map_or_else(|| "API".into(), |stem| stem.to_string_lossy());
+        // The user says later which one it is.
+        let url = http::Uri::from_static("https://api.invalid/");
+        let text = graphql_tools(schema, title.into_owned(), url).await;
+        let text = text.and_then(|text| with_url_of_user(&text)).map_err(|error| unusable(&error))?;
+        let manifest = ConnectorManifest::parse(&text, &shown).map_err(|error| unusable(&error))?;
+        let imported = ImportedManifest { manifest, text, notes: Vec::new() };
+        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        WrittenManifest::keep(imported, "graphql", &absolute.display().to_string(), None, credentials)
     }
 
     fn keep(
@@ -185,6 +205,38 @@ impl ManifestFile {
         write_new(&self.path, &self.text)
             .map_err(|error| AddError::unusable(self.path.display().to_string(), error))
     }
+}
+
+/// Writes the manifest of a GraphQL schema.
+#[cfg(feature = "graphql")]
+async fn graphql_tools(schema: bytes::Bytes, title: String, url: http::Uri) -> Result<String, String> {
+    use loggia_openapi::graphql::{GraphqlSchema, SelectionLimits};
+    let written = tokio::task::spawn_blocking(move || {
+        let schema = GraphqlSchema::read(&schema)?;
+        loggia_openapi::curate_graphql(&schema, &title, &url, &[], SelectionLimits::default())
+    });
+    written.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
+}
+
+/// Makes the URL of a manifest a value that the user gives. The host is known only then, so the manifest allows that of the URL.
+#[cfg(feature = "graphql")]
+fn with_url_of_user(manifest: &str) -> Result<String, String> {
+    use toml_edit::{DocumentMut, Item, Table, value};
+    let mut document: DocumentMut =
+        manifest.parse().map_err(|error: toml_edit::TomlError| error.to_string())?;
+    let backends = document.get_mut("backends").and_then(Item::as_array_of_tables_mut);
+    let backend = backends.and_then(|backends| backends.get_mut(0)).ok_or("it has no backend")?;
+    backend["url"] = value("${config.url}");
+    backend.remove("network");
+    let mut url = Table::new();
+    url["type"] = value("string");
+    url["title"] = value("URL of the API");
+    url["required"] = value(true);
+    let mut config = Table::new();
+    config.set_implicit(true);
+    config["url"] = Item::Table(url);
+    document["config"] = Item::Table(config);
+    Ok(document.to_string())
 }
 
 fn write_new(path: &Path, text: &str) -> std::io::Result<()> {
@@ -225,6 +277,30 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_schema_in_a_file_leaves_the_url_to_the_user() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let credentials = Credentials::new(Some(folder.path().to_owned()), Vec::new(), Redactor::default());
+        let read = async |text: &'static str| {
+            let path = Path::new("shop.graphql");
+            WrittenManifest::of_graphql_schema(text.into(), path, &credentials).await
+        };
+        let written = read("type Query { page(id: ID!): Page } type Page { title: String }").await;
+        let WrittenManifest { manifest, .. } = written.expect("a manifest");
+        let config: Vec<&str> = manifest.config.iter().map(|field| field.name.as_str()).collect();
+        assert_eq!((manifest.name.as_str(), config), ("shop", vec!["url"]));
+        assert_eq!(manifest.backends[0].tools[0].name, "page");
+        let given = json!({ "url": "https://api.example/graphql" });
+        let values = manifest.values(given.as_object().expect("an object"), None).expect("values");
+        let loggia_connect::manifest::ManifestTransport::GraphQl(api) = &manifest.backends[0].transport
+        else {
+            panic!("{manifest:?}")
+        };
+        assert_eq!(values.text(&api.url).expect("a URL").expose(), "https://api.example/graphql");
+        let error = read("type Query {").await.expect_err("no schema");
+        assert!(error.to_string().contains("shop.graphql cannot be added"), "{error}");
+    }
+
+    #[tokio::test]
     async fn a_graphql_api_tells_its_schema() {
         let answer = async move |Json(body): Json<Value>| {
             assert!(body["query"].as_str().is_some_and(|query| query.contains("__schema")), "{body}");
@@ -249,6 +325,9 @@ mod tests {
         let error =
             WrittenManifest::of_graphql(&url("/closed"), &credentials).await.expect_err("it is closed");
         assert!(error.to_string().contains("it answers 401"), "{error}");
-        assert!(error.next_step().is_some_and(|step| step.contains("--from-graphql")), "{error:?}");
+        assert!(
+            error.next_step().is_some_and(|step| step.contains("graphql:SCHEMA --set url=")),
+            "{error:?}"
+        );
     }
 }
