@@ -11,6 +11,7 @@
 //! * [`direct`]: APIs whose tools a manifest writes.
 //! * [`filter`]: jq expressions that shape arguments and results, with bounds.
 //! * [`import`]: the servers of an MCP client, as connectors.
+//! * [`lint`]: rules of directories, clients and vendors about the lists of a server.
 //! * [`manifest`]: connector manifests, one file a vendor.
 //! * [`pins`]: the tool definitions that a user approved.
 //! * [`redact`]: texts without the values that variables stand for.
@@ -28,6 +29,7 @@ pub mod direct;
 mod file_text;
 pub mod filter;
 pub mod import;
+pub mod lint;
 pub mod manifest;
 pub mod openapi;
 pub mod pins;

@@ -26,10 +26,35 @@ impl fmt::Display for OperationClass {
     }
 }
 
+impl OperationClass {
+    /// Returns the class that the first verb of a name in snake case says; `None` if no word is a known verb.
+    ///
+    /// ```
+    /// use loggia_openapi::OperationClass;
+    /// assert_eq!(OperationClass::of_name("notion_delete_page"), Some(OperationClass::Destructive));
+    /// assert_eq!(OperationClass::of_name("get_post"), Some(OperationClass::Read));
+    /// assert_eq!(OperationClass::of_name("weather"), None);
+    /// ```
+    pub fn of_name(name: &str) -> Option<OperationClass> {
+        name.split('_').find_map(|word| match word {
+            word if DESTROYING.contains(&word) => Some(OperationClass::Destructive),
+            word if CHANGING.contains(&word) => Some(OperationClass::Write),
+            word if READING.contains(&word) => Some(OperationClass::Read),
+            _ => None,
+        })
+    }
+}
+
 /// Verbs of operations that only read, though they are sent by POST: a query that is too long for a URL.
 const READING: [&str; 9] = ["get", "list", "search", "query", "find", "lookup", "count", "fetch", "retrieve"];
 const DESTROYING: [&str; 9] =
     ["delete", "remove", "destroy", "purge", "erase", "revoke", "uninstall", "terminate", "wipe"];
+
+/// Verbs of operations that change something.
+const CHANGING: [&str; 14] = [
+    "create", "update", "add", "set", "post", "put", "patch", "send", "move", "merge", "edit", "save",
+    "start", "cancel",
+];
 
 /// Returns the class of an operation, from its HTTP method (RFC 9110, section 9.2.1) and the words of its name.
 pub(crate) fn classify(method: &Method, name: &str) -> OperationClass {
@@ -46,10 +71,6 @@ pub(crate) fn classify(method: &Method, name: &str) -> OperationClass {
 
 /// Returns whether a name also holds a verb that changes something: `create_search`, `update_list`.
 fn writes(name: &str) -> bool {
-    const CHANGING: [&str; 14] = [
-        "create", "update", "add", "set", "post", "put", "patch", "send", "move", "merge", "edit", "save",
-        "start", "cancel",
-    ];
     name.split('_').any(|word| CHANGING.contains(&word))
 }
 

@@ -7,5 +7,6 @@ mod config_file;
 mod connector_test;
 mod direct;
 mod import;
+mod lint;
 mod manifest;
 mod openapi;
