@@ -52,6 +52,7 @@ mod gateway;
 mod gateway_bridge;
 mod http;
 mod hub_limits;
+mod lint_document;
 #[cfg(feature = "log")]
 pub mod log;
 mod manifest_connector;
@@ -102,6 +103,7 @@ pub use credentials::Credentials;
 pub use error::{GatewayError, Result};
 pub use gateway::{Gateway, ListenOn};
 pub use gateway_bridge::client_installer;
+pub use lint_document::lint_document;
 pub use loggia_auth::server::SignInLink;
 pub use loggia_connect::redact::Redactor;
 pub use manifest_connector::ManifestSignIn;

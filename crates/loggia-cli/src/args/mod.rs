@@ -6,6 +6,7 @@ mod clients;
 mod connectors;
 mod duration;
 mod import;
+mod lint;
 mod status;
 mod up;
 
@@ -30,6 +31,7 @@ pub(crate) use connectors::{
     ConnectorsCommand, CredentialArgs,
 };
 pub(crate) use import::ImportArgs;
+pub(crate) use lint::{LintArgs, LintFormat};
 pub(crate) use status::StatusArgs;
 pub(crate) use up::UpArgs;
 
@@ -165,6 +167,8 @@ pub(crate) enum ClientCommand {
     Complete(CompleteArgs),
     /// Examine a server: era, identity, capabilities, timing, problems
     Inspect(InspectArgs),
+    /// Check a server by the rules of directories, clients and model vendors
+    Lint(Box<LintArgs>),
 }
 
 impl ClientCommand {
@@ -179,6 +183,7 @@ impl ClientCommand {
             ClientCommand::Prompt(args) => (&args.words, &args.client),
             ClientCommand::Complete(args) => (&args.words, &args.client),
             ClientCommand::Inspect(args) => (&args.words, &args.client),
+            ClientCommand::Lint(args) => (&args.words, &args.client),
         }
     }
 }

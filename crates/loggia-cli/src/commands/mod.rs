@@ -9,6 +9,7 @@ mod connectors;
 mod import;
 mod inspect;
 mod keys;
+mod lint;
 mod list;
 mod people;
 mod prompt;
@@ -39,6 +40,7 @@ pub(crate) async fn run(args: Args, redactor: Redactor) -> Outcome {
         Command::Connector(args) => connectors::manifest(&args.command, config, credentials).await,
         Command::Status(args) => status::run(args),
         Command::Auth(auth) => auth::run(auth, config, credentials).await,
+        Command::Client(ClientCommand::Lint(args)) => lint::run(args, config, credentials).await,
         Command::Client(command) => {
             let (words, options) = command.line();
             let act = async |session: &Session<'_>, words: &[String]| act(command, session, words).await;
@@ -65,6 +67,8 @@ async fn act(command: &ClientCommand, session: &Session<'_>, words: &[String]) -
         ClientCommand::Prompt(_) => prompt::run(session, words).await,
         ClientCommand::Complete(_) => complete::run(session, words).await,
         ClientCommand::Inspect(_) => inspect::run(session, words).await,
+        // Run before a session is opened, because it also reads files.
+        ClientCommand::Lint(_) => Ok(()),
     }
 }
 

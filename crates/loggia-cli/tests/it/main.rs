@@ -17,6 +17,7 @@ mod forwarded;
 mod guarded;
 mod import;
 mod issuers;
+mod lint;
 mod output;
 mod persons;
 mod program;
