@@ -391,6 +391,12 @@ impl GatewayConfig {
         }
     }
 
+    /// Returns the folder in which relative paths begin, and the entry of a connector; `None` if there is no such entry.
+    pub(crate) fn entry(&self, name: &str) -> Option<(&Path, &config_file::Connector)> {
+        let Connectors::File { base, all } = &self.connectors else { return None };
+        Some((base, find(all, name)?))
+    }
+
     /// Connects to one connector as a gateway serves it: with the settings of its manifest, and without the tools that its pins
     /// hold back. `None` if there is no connector of this name.
     ///

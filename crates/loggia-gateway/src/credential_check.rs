@@ -47,6 +47,8 @@ impl Credentials {
         if matches!(proof, TokenCheck::Refused(_)) && (has_source || can_renew(&oauth).await?) {
             match oauth.refresh().await {
                 Ok(_) => (proof, was_renewed) = (oauth.check_token().await?, true),
+                // A busy authorization server says nothing of the credential.
+                Err(error) if error.is_temporary() => return Err(error),
                 Err(AuthError::SignInAgain(_) | AuthError::Refused { .. }) => {}
                 Err(error) => return Err(error),
             }

@@ -33,7 +33,7 @@ use crate::status::{StatusReporter, StatusSocket};
 use crate::vault;
 
 /// The address on which a gateway listens by default.
-const DEFAULT_LISTEN: &str = "127.0.0.1:4000";
+pub(crate) const DEFAULT_LISTEN: &str = "127.0.0.1:4000";
 
 /// A gateway that is configured but not started.
 pub struct Gateway {

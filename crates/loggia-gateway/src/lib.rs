@@ -46,6 +46,7 @@ mod container_runner;
 mod credential_check;
 mod credential_report;
 mod credentials;
+pub mod doctor;
 mod error;
 mod file_watch;
 mod gateway;

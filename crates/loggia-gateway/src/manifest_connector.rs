@@ -170,6 +170,27 @@ impl ManifestConnector {
         self.tools().is_ok_and(|(_, tools)| !tools.is_empty())
     }
 
+    /// Returns its backend with the values of the default account.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Configuration`] if a value is missing or wrong, and the errors of the credentials.
+    pub(crate) async fn resolved(&self, context: &ConnectorContext) -> loggia::Result<ResolvedBackend> {
+        let accounts = self.accounts(context).await?;
+        self.backend()?.resolve(&accounts[0].values).map_err(|error| self.wrong(&error))
+    }
+
+    /// Returns the URL of its API; `None` if its backend is no API, or its URL needs a value that is missing.
+    pub(crate) fn api_url(&self) -> Option<String> {
+        let url = match &self.backend().ok()?.transport {
+            ManifestTransport::OpenApi(api) => api.base_url.as_ref()?,
+            ManifestTransport::GraphQl(api) => &api.url,
+            _ => return None,
+        };
+        let values = self.values(self.used.credential.clone()).ok()?;
+        values.text(url).ok().map(|url| url.expose().to_owned())
+    }
+
     fn tools(&self) -> loggia::Result<(&ManifestBackend, ManifestTools)> {
         let backend = self.backend()?;
         let values = self.values(self.used.credential.clone())?;

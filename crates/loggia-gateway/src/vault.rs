@@ -4,7 +4,7 @@
 //! replaced by a new one, which could not open any record.
 
 use std::env::VarError;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -68,6 +68,14 @@ impl VaultLocation {
             Err(error) => Err(error),
         };
         opened.map_err(|error| self.failed(error))
+    }
+
+    /// Returns the file of the vault, which may not exist; `None` if it is in a database, or there is no folder.
+    pub(crate) fn file(&self, credentials: &Credentials) -> Option<PathBuf> {
+        match self.database() {
+            Ok(None) => credentials.path().ok().map(|folder| folder.join(FILE)),
+            _ => None,
+        }
     }
 
     /// Returns the URL of the database, unless the vault is a file beside the credentials.

@@ -5,6 +5,7 @@ mod api_sign_in;
 mod apis;
 mod browser;
 mod builtins;
+mod doctor;
 mod errors;
 mod manifest_tools;
 mod manifests;
