@@ -26,6 +26,12 @@ pub(crate) enum Code {
     Protocol = 4,
     /// No answer within the time limit.
     Timeout = 5,
+    /// A later preflight may succeed.
+    TryAgain = 10,
+    /// A person must act before a preflight succeeds.
+    PersonNeeded = 11,
+    /// A preflight fails, and the remedy is not known.
+    UnknownFault = 12,
     /// Cancelled by the user.
     Cancelled = 130,
 }

@@ -4,6 +4,7 @@ mod auth;
 mod client;
 mod clients;
 mod connectors;
+mod doctor;
 mod duration;
 mod import;
 mod lint;
@@ -30,6 +31,7 @@ pub(crate) use connectors::{
     AccountsArgs, AccountsCommand, AddArgs, ConnectorArgs, ConnectorCommand, ConnectorsArgs,
     ConnectorsCommand, CredentialArgs,
 };
+pub(crate) use doctor::{DoctorArgs, PreflightArgs};
 pub(crate) use import::ImportArgs;
 pub(crate) use lint::{LintArgs, LintFormat};
 pub(crate) use status::StatusArgs;
@@ -54,11 +56,13 @@ Targets:
 
 Exit codes:
   0    success
-  1    the tool ran and reported an error; `connectors update --check` found a change
+  1    the tool ran and reported an error; `connectors update --check` found a change;
+       `doctor` found a fault
   2    the command line or the configuration is wrong
   3    the server cannot be reached, or needs authorization
   4    the server answered with an error, or violated the protocol
   5    no answer within the time limit
+  10   `preflight`: try again later; 11: a person must act; 12: unknown
   130  cancelled by Ctrl-C or another signal
 
 Examples:
@@ -120,6 +124,10 @@ pub(crate) enum Command {
     Connector(ConnectorArgs),
     /// Show the gateways on this machine: connectors, states, reasons, error output
     Status(StatusArgs),
+    /// Find the layer at which a connector fails, from its configuration to its credential
+    Doctor(DoctorArgs),
+    /// Check that connectors are ready for a run without a person, for example by cron
+    Preflight(PreflightArgs),
     #[command(flatten)]
     Client(ClientCommand),
     /// Sign in to servers, and manage credentials, API keys and users

@@ -6,6 +6,7 @@ mod call;
 mod clients;
 mod complete;
 mod connectors;
+mod doctor;
 mod import;
 mod inspect;
 mod keys;
@@ -39,6 +40,8 @@ pub(crate) async fn run(args: Args, redactor: Redactor) -> Outcome {
         Command::Accounts(args) => connectors::accounts(args, config, credentials).await,
         Command::Connector(args) => connectors::manifest(&args.command, config, credentials).await,
         Command::Status(args) => status::run(args),
+        Command::Doctor(args) => Box::pin(doctor::run(args, config, credentials)).await,
+        Command::Preflight(args) => Box::pin(doctor::preflight(args, config, credentials)).await,
         Command::Auth(auth) => auth::run(auth, config, credentials).await,
         Command::Client(ClientCommand::Lint(args)) => lint::run(args, config, credentials).await,
         Command::Client(command) => {
