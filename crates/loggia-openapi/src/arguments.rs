@@ -109,12 +109,13 @@ pub(crate) fn arguments(parameters: &[ApiParameter], body: Option<&RequestBody>)
 const FILE: &str =
     "A file: its bytes in base64, or an object with data (base64) or text, filename and content_type";
 
-/// Returns a name with the characters that strict clients accept in a property's name.
+/// Returns a name with the characters that strict clients accept in a property's name; `value` if it has none of them.
 fn argument_name(name: &str) -> String {
     let allowed = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.') { c } else { '_' };
     let name: String = name.trim_end_matches("[]").chars().map(allowed).collect();
     // `page[number]` becomes `page_number`.
-    name.trim_end_matches('_').chars().take(64).collect()
+    let name: String = name.trim_end_matches('_').chars().take(64).collect();
+    if name.is_empty() { "value".to_owned() } else { name }
 }
 
 /// Adds the place to names that stand for several, and a number if that is not enough.

@@ -149,4 +149,18 @@ proptest::proptest! {
         let decoded = percent_encoding::percent_decode_str(&query).decode_utf8().expect("UTF-8").into_owned();
         proptest::prop_assert_eq!(decoded, text);
     }
+
+    /// A value in a path stays one segment, so that it cannot name another resource.
+    #[test]
+    fn a_value_in_a_path_is_one_segment(text in "\\PC{1,40}") {
+        let operation = json!({ "parameters": [{ "name": "id", "in": "path", "required": true, "schema": { "type": "string" } }] });
+        let Ok(request) = request(&api(&operation.to_string(), "get", "/a/{id}/b", json!({})), &json!({ "id": text })) else {
+            proptest::prop_assert!(matches!(text.as_str(), "." | ".."), "only these are refused: {text:?}");
+            return Ok(());
+        };
+        let segments: Vec<&str> = request.uri().path().split('/').collect();
+        proptest::prop_assert_eq!((segments.len(), segments[1], segments[3]), (4, "a", "b"));
+        let decoded = percent_encoding::percent_decode_str(segments[2]).decode_utf8().expect("UTF-8").into_owned();
+        proptest::prop_assert_eq!((decoded, request.uri().query()), (text, None));
+    }
 }

@@ -1,7 +1,10 @@
 //! Schemas of arguments, from each dialect.
 
 use loggia_openapi::Api;
-use serde_json::{Value, json};
+use proptest::prelude::{Just, Strategy, any, prop_oneof};
+use serde_json::{Map, Value, json};
+
+use crate::files::assert_strict;
 
 fn property(version: &str, schema: &Value, schemas: &Value) -> Value {
     let description = json!({
@@ -81,4 +84,63 @@ fn a_wide_schema_is_cut_at_its_deeper_levels() {
     let written = property("3.1.0", &schema, &json!({}));
     assert!(written.to_string().len() < 24 * 1024);
     assert_eq!(written["properties"]["member_0"]["type"], "object");
+}
+
+/// Schemas of all forms: with references inside and outside of the document, loops, and names of any characters.
+fn any_schema() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(json!({})),
+        Just(json!({ "type": "string", "nullable": true, "example": 1 })),
+        Just(json!({ "type": "string", "enum": ["a", "b"], "deprecated": true })),
+        Just(json!({ "type": "integer", "minimum": 1, "maximum": 9 })),
+        Just(json!({ "$ref": "#/components/schemas/Tree" })),
+        Just(json!({ "$ref": "#/components/schemas/Loop" })),
+        Just(json!({ "$ref": "#/components/schemas/None" })),
+        Just(json!({ "$ref": "other.yaml#/x" })),
+        "\\PC{0,20}".prop_map(|text| json!({ "type": "string", "description": text, "default": text })),
+    ];
+    leaf.prop_recursive(5, 60, 6, |inner| {
+        let schemas = proptest::collection::vec(inner.clone(), 1..4);
+        let members = proptest::collection::vec(("\\PC{0,12}", inner.clone()), 0..6);
+        prop_oneof![
+            inner.clone().prop_map(|items| json!({ "type": "array", "items": items })),
+            inner.prop_map(|value| json!({ "type": "object", "additionalProperties": value })),
+            (schemas, prop_oneof![Just("allOf"), Just("anyOf"), Just("oneOf")])
+                .prop_map(|(schemas, word)| json!({ word: schemas, "nullable": true })),
+            members.prop_map(|members| {
+                let required: Option<String> = members.first().map(|(name, _)| name.clone());
+                let properties: Map<String, Value> = members.into_iter().collect();
+                json!({ "type": "object", "properties": properties, "required": required.into_iter().collect::<Vec<_>>() })
+            }),
+        ]
+    })
+}
+
+proptest::proptest! {
+    #[test]
+    fn a_tool_of_any_description_suits_strict_clients(
+        name in "\\PC{0,80}",
+        parameters in proptest::collection::vec(("\\PC{1,80}", any_schema()), 0..5),
+        body in any_schema(),
+        is_3_0 in any::<bool>(),
+    ) {
+        let parameters: Vec<Value> = parameters
+            .into_iter()
+            .map(|(name, schema)| json!({ "name": name, "in": "query", "schema": schema }))
+            .collect();
+        let description = json!({
+            "openapi": if is_3_0 { "3.0.3" } else { "3.1.0" }, "info": {},
+            "paths": { "/": { "post": {
+                "operationId": name, "parameters": parameters,
+                "requestBody": { "content": { "application/json": { "schema": body } } },
+            } } },
+            "components": { "schemas": {
+                "Tree": { "type": "object", "properties": { "a b": { "type": "array", "items": { "$ref": "#/components/schemas/Tree" } } } },
+                "Loop": { "$ref": "#/components/schemas/Loop" },
+            } },
+        });
+        let api = Api::read(description.to_string().as_bytes()).expect("a description");
+        proptest::prop_assert_eq!(api.operations().len(), 1, "{:?}", api.problems());
+        assert_strict(&api.operations()[0].tool());
+    }
 }
