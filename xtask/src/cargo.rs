@@ -81,6 +81,17 @@ pub(crate) fn sign_in() -> Outcome {
     }
 }
 
+/// Runs the tests that read whole descriptions of APIs from npm. A description that is absent is a failure.
+pub(crate) fn descriptions() -> Outcome {
+    let args =
+        ["test", "--package", "loggia-openapi", "--test", "it", "--quiet", "--", "vendors::", "curate::"];
+    let run = Run::cargo("descriptions").args(args).env("LOGGIA_NPM", peers::npm_dir().join("node_modules"));
+    match run.finish() {
+        Ok(finished) => counted("cargo test vendors:: curate::", &finished, libtest_counts(&finished.stdout)),
+        Err(message) => Outcome::failure(message),
+    }
+}
+
 /// Runs the tests of the direct backends, with the URLs of the mocks of their vendors as JSON.
 /// `filter` is a part of the names of the tests to run.
 pub(crate) fn vendors(mocks: &str, filter: Option<&str>) -> Outcome {

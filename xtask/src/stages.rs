@@ -78,6 +78,12 @@ const STAGES: &[Stage] = &[
         run: conformance::all,
     },
     Stage {
+        name: "descriptions",
+        about: "each operation of GitHub's REST and GraphQL APIs is a tool that strict clients accept",
+        needs: &[Need::Npm],
+        run: cargo::descriptions,
+    },
+    Stage {
         name: "sign-in",
         about: "sign-in and tokens of a real authorization server, for our client and our protected server",
         needs: &[Need::Npm],

@@ -9,9 +9,15 @@ pub(crate) fn vendor(file: &str) -> Option<Vec<u8>> {
     read(&Path::new("../shared/vendors").join(file))
 }
 
-/// Reads a file of an npm package that `interop/` pins.
+/// Reads a file of an npm package that `interop/` pins, from the folder in `LOGGIA_NPM`, where it must be, or from the
+/// folder where `cargo xtask test` installs packages.
 pub(crate) fn npm(file: &str) -> Option<Vec<u8>> {
-    read(&Path::new("target/xtask/npm/node_modules").join(file))
+    let Some(folder) = std::env::var_os("LOGGIA_NPM") else {
+        return read(&Path::new("target/xtask/npm/node_modules").join(file));
+    };
+    let path = PathBuf::from(folder).join(file);
+    let text = std::fs::read(&path);
+    Some(text.unwrap_or_else(|error| panic!("{}: {error}", path.display())))
 }
 
 /// Reads a file of the repository.
