@@ -52,6 +52,42 @@ pub(crate) fn vendors() -> Result<(), String> {
     copy_folder(&from.join("fakes"), &vendors_dir().join("fakes"))
 }
 
+/// Installs mcporter from npm, with a Node of its own, because it needs a newer one than the other peers.
+pub(crate) fn mcporter() -> Result<(), String> {
+    npm_ci(&bench_peer("mcporter"), &mcporter_dir(), &[])?;
+    let (node, script) = mcporter_command();
+    Run::new(node, "mcporter-version").arg(script).arg("--version").finish()?.check()
+}
+
+/// Returns the Node of mcporter, and the script of mcporter.
+pub(crate) fn mcporter_command() -> (PathBuf, PathBuf) {
+    let packages = mcporter_dir().join("node_modules");
+    (node_of(&packages), packages.join("mcporter/dist/cli.js"))
+}
+
+/// Installs FastMCP from Python's index.
+pub(crate) fn fastmcp() -> Result<(), String> {
+    python_env(&fastmcp_dir(), &bench_peer("fastmcp").join("requirements.txt"))
+}
+
+/// Returns the program and the first arguments of FastMCP's command line.
+pub(crate) fn fastmcp_command() -> (PathBuf, [&'static str; 2]) {
+    (existing_python(&fastmcp_dir()), ["-m", "fastmcp.cli"])
+}
+
+fn mcporter_dir() -> PathBuf {
+    paths::work().join("mcporter")
+}
+
+fn fastmcp_dir() -> PathBuf {
+    paths::work().join("fastmcp")
+}
+
+/// Returns the folder of the lock file of a peer that only the bench needs.
+fn bench_peer(name: &str) -> PathBuf {
+    paths::root().join("bench").join("peers").join(name)
+}
+
 /// Returns the folder of the emulators and mocks of vendors.
 pub(crate) fn vendors_dir() -> PathBuf {
     paths::work().join("vendors")
@@ -129,6 +165,11 @@ pub(crate) fn npm_dir() -> PathBuf {
 
 /// Returns the peers' Node, or the machine's if theirs is not published for it.
 pub(crate) fn node() -> PathBuf {
+    node_of(&npm_dir().join("node_modules"))
+}
+
+/// Returns the Node among `packages`, or the machine's if there is none for it.
+fn node_of(packages: &Path) -> PathBuf {
     let (system, architecture) = match (std::env::consts::OS, std::env::consts::ARCH) {
         ("macos", arch) => ("darwin", arch),
         ("windows", arch) => ("win", arch),
@@ -139,7 +180,7 @@ pub(crate) fn node() -> PathBuf {
         "aarch64" => "arm64",
         other => other,
     };
-    let own = npm_file(&format!("node-{system}-{architecture}/bin/node{}", std::env::consts::EXE_SUFFIX));
+    let own = packages.join(format!("node-{system}-{architecture}/bin/node{}", std::env::consts::EXE_SUFFIX));
     if own.exists() { own } else { "node".into() }
 }
 

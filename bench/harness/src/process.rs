@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::process::Stdio;
+use std::time::Duration;
 
 use tokio::process::{Child, Command};
 
@@ -44,6 +45,16 @@ pub fn cpu_ns(pid: u32) -> io::Result<u64> {
         total += stat.split_whitespace().next().and_then(|n| n.parse::<u64>().ok()).unwrap_or(0);
     }
     Ok(total)
+}
+
+/// Returns the CPU time of all child processes that have ended, and of theirs (fields `cutime` and `cstime` of
+/// `/proc/self/stat`), in steps of 10 ms.
+pub fn ended_children_cpu() -> io::Result<Duration> {
+    let stat = fs::read_to_string("/proc/self/stat")?;
+    // The second field, the program's name, may contain spaces.
+    let fields = stat.rsplit_once(") ").map(|(_, fields)| fields).unwrap_or_default().split_whitespace();
+    let ticks: u64 = fields.skip(13).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+    Ok(Duration::from_millis(ticks * 10))
 }
 
 /// Returns the resident memory of process `pid`, in KiB.

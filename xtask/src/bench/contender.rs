@@ -77,6 +77,29 @@ pub(super) fn our_hub(config: &Path) -> Contender {
         .loaded(&["--tool", "bench_echo"])
 }
 
+/// Returns the commands that add a server to Loggia and call its tool.
+pub(super) fn our_add(url: &str) -> Contender {
+    let program = paths::release("loggia").into_os_string();
+    let add = Contender::new("loggia", Role::Ours, Need::Workspace, &program);
+    let add = add.with(["add", url, "--name", "bench", "--yes", "--then"]).with([program]);
+    add.with(["call", "bench", "echo", "text={text}"])
+}
+
+/// Returns the commands that add a server to mcporter and call its tool.
+pub(super) fn mcporter_add(url: &str) -> Contender {
+    let (node, script) = peers::mcporter_command();
+    let add = Contender::new("mcporter", Role::Peer, Need::Mcporter, &node).with([&script]);
+    let add = add.with(["config", "add", "bench", url, "--then"]).with([node, script]);
+    add.with(["call", "bench.echo", "text={text}"])
+}
+
+/// Returns FastMCP's call of a tool. FastMCP has no command that adds a server, so the call names the URL.
+pub(super) fn fastmcp_call(url: &str) -> Contender {
+    let (program, args) = peers::fastmcp_command();
+    let call = Contender::new("fastmcp", Role::Peer, Need::FastMcp, program).with(args);
+    call.with(["call", url, "echo", "text={text}"])
+}
+
 /// Creates a bare hyper handler, in addition to the axum handler that is the floor.
 pub(super) fn hyper() -> Contender {
     floor("hyper").named("hyper", Role::Beside)

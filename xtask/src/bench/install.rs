@@ -19,6 +19,10 @@ pub(super) enum Need {
     Npm,
     /// The peers from Python's index.
     Python,
+    /// mcporter, from npm.
+    Mcporter,
+    /// FastMCP, from Python's index.
+    FastMcp,
 }
 
 /// The outcome of each need.
@@ -54,6 +58,8 @@ fn provide(need: Need, built: bool) -> Result<(), String> {
             copy_scripts()
         }
         Need::Python => peers::python(),
+        Need::Mcporter => peers::mcporter(),
+        Need::FastMcp => peers::fastmcp(),
     }
 }
 

@@ -84,11 +84,17 @@ fn packages() -> Value {
     };
     let npm: Value = serde_json::from_str(&npm).unwrap_or_default();
     let python = python.lines().find_map(|line| line.strip_prefix("mcp==")).unwrap_or_default();
+    let mcporter: Value =
+        serde_json::from_str(&read("bench/peers/mcporter/package.json")).unwrap_or_default();
+    let fastmcp = read("bench/peers/fastmcp/requirements.txt");
+    let fastmcp = fastmcp.lines().find_map(|line| line.strip_prefix("fastmcp==")).unwrap_or_default();
     json!({
         "axum": locked("axum"),
         "rmcp": locked("rmcp"),
         "tower-mcp": locked("tower-mcp"),
         "TypeScript SDK": npm["dependencies"]["@modelcontextprotocol/server"],
         "Python SDK": python,
+        "mcporter": mcporter["dependencies"]["mcporter"],
+        "fastmcp": fastmcp,
     })
 }

@@ -5,6 +5,7 @@ use super::rows::Row;
 
 pub(super) const USAGE: &str = "\
 Usage: cargo xtask bench [OPTIONS]
+       cargo xtask bench TEXT       the same as --only TEXT, for example `cargo xtask bench add`
        cargo xtask bench build      what it takes to build a server; takes minutes
        cargo xtask bench micro      what reading a message costs, beside other parsers (criterion; takes its options)
 
@@ -40,7 +41,7 @@ impl Options {
             seconds: if quick { 0.4 } else { 1.0 },
             peers: !has("--no-peers"),
             built: has("--built"),
-            save: has("--save") || !(quick || has("--only") || has("--no-peers")),
+            save: false,
             list: has("--list"),
         };
         let mut words = args.iter();
@@ -48,12 +49,14 @@ impl Options {
             let mut value = || words.next().ok_or(format!("{word} needs a value\n\n{USAGE}"));
             match word.as_str() {
                 "--quick" | "--list" | "--no-peers" | "--built" | "--save" => {}
-                "--only" => options.only = value()?.split(',').map(str::to_owned).collect(),
+                "--only" => options.only.extend(value()?.split(',').map(str::to_owned)),
                 "--rounds" => options.rounds = number(value()?)?,
                 "--seconds" => options.seconds = number(value()?)?,
+                text if !text.starts_with('-') => options.only.push(text.to_owned()),
                 other => return Err(format!("bench does not know {other}\n\n{USAGE}")),
             }
         }
+        options.save = has("--save") || !(quick || !options.only.is_empty() || has("--no-peers"));
         if options.rounds == 0 { Err("--rounds: at least one".into()) } else { Ok(options) }
     }
 

@@ -80,6 +80,7 @@ pub(super) fn all(stage: &Stage) -> Vec<Row> {
     rows.extend(stdio());
     rows.extend(memory());
     rows.extend(clients_and_relays(stage));
+    rows.push(add(stage));
     rows.extend(allocations());
     rows
 }
@@ -218,6 +219,22 @@ fn clients_and_relays(stage: &Stage) -> Vec<Row> {
             relays,
         ),
     ]
+}
+
+/// Returns the row of the commands that add a server and call it, in an empty home folder.
+fn add(stage: &Stage) -> Row {
+    let targets = [Target::Peer("mcporter", 0.5), Target::Peer("fastmcp", 0.25)];
+    row(
+        "add",
+        "from adding an HTTP server to the first call, in an empty home folder",
+        Probe::Load(vec!["add", "--times", "3"]),
+        vec![metric("add_ms", "first call ms", &targets), metric("cpu_ms", "CPU ms", &targets)],
+        vec![
+            contender::our_add(&stage.url),
+            contender::mcporter_add(&stage.url),
+            contender::fastmcp_call(&stage.url),
+        ],
+    )
 }
 
 fn allocations() -> Vec<Row> {

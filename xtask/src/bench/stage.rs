@@ -41,7 +41,8 @@ impl Stage {
         if rows.iter().any(|row| row.name == "list") {
             self.save_list()?;
         }
-        if rows.iter().any(|row| matches!(row.probe, Probe::Client(_)) || row.name == "relay") {
+        if rows.iter().any(|row| matches!(row.probe, Probe::Client(_)) || matches!(row.name, "relay" | "add"))
+        {
             let config = format!("[connectors.bench]\nkind = \"remote\"\nurl = \"{}\"\n", self.url);
             std::fs::write(&self.config, config)
                 .map_err(|e| format!("cannot write {}: {e}", self.config.display()))?;

@@ -1,6 +1,7 @@
 //! Starts a server, loads it and prints the cost for the server, as one line of JSON. The program gets `--listen
 //! ADDR` for HTTP, and `--stdio` for stdio. Every answer is checked.
 
+mod add;
 mod exchange;
 mod http;
 mod memory;
@@ -20,6 +21,8 @@ usage: bench-load WHAT [OPTIONS] -- PROGRAM [ARGUMENTS]
             --kind echo|progress|list, --bytes N, --save FILE (one answer)
   stdio     calls over standard streams: --in-flight N, and the same but --save
   start     from starting the program to its first answer: --transport http|stdio, --times N
+  add       from adding a server to the first call, in an empty home folder: --times N; PROGRAM is several
+            commands, with --then between them, and {text} in the last one
   idle      memory, and what each further idle connection adds: --connections N
   listen    memory of open subscriptions/listen streams, and how fast a change reaches all: --connections N
 
@@ -36,6 +39,7 @@ async fn main() -> Result<(), Failure> {
         "http" => http::run(&options).await?,
         "stdio" => stdio::run(&options).await?,
         "start" => start::run(&options).await?,
+        "add" => add::run(&options).await?,
         "idle" => memory::idle(&options).await?,
         "listen" => memory::listen(&options).await?,
         _ => return Err(USAGE.into()),
