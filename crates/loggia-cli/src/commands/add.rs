@@ -2,6 +2,8 @@
 
 use std::io::{IsTerminal, stderr, stdin};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use loggia_connect::config_file::PinRule;
 use loggia_gateway::add::{
@@ -55,9 +57,10 @@ pub(crate) async fn run(args: &AddArgs, config: Option<&Path>, credentials: &Cre
         true => place.in_file(config.unwrap_or(Path::new(DEFAULT_CONFIG))),
         false => place,
     };
-    let browser = asks.then(|| auth::browser(false).port(plan.redirect_port()));
+    let is_shown = Arc::new(AtomicBool::new(false));
+    let browser = asks.then(|| auth::browser(false, &is_shown).port(plan.redirect_port()));
     let added = plan.finish(answers, &place, &connector_context(credentials), browser).await;
-    auth::goodbye().await;
+    auth::goodbye(&is_shown).await;
     let added = added?;
     let applied = ConnectorList::of(place.file(), credentials)?;
     let applied = applied.applied(&StateFolder::of_user(), &added.name, true).await;

@@ -2,6 +2,8 @@
 
 use std::io::{BufRead, ErrorKind, IsTerminal, Read};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use loggia_auth::error::AuthError;
@@ -180,15 +182,20 @@ async fn login(args: &LoginArgs, config: Option<&Path>, credentials: &Credential
     if let Some(why) = credentials.unreadable(&url).await.map_err(wrong)? {
         out::note(format!("{WARN}{}; the new sign-in replaces it{WARN:#}", one_line(&why)));
     }
-    let browser = browser(args.no_browser).port(args.callback_port.unwrap_or_default());
+    let is_shown = Arc::new(AtomicBool::new(false));
+    let browser = browser(args.no_browser, &is_shown).port(args.callback_port.unwrap_or_default());
     let report = Box::pin(credentials.sign_in(&url, options, browser)).await;
-    goodbye().await;
+    goodbye(&is_shown).await;
     let report = report.map_err(wrong)?.redacted(credentials.redactor());
     show(args.at.format, &report, &report.to_text())
 }
 
-/// Waits until the browser has the last page, because the task that sends it ends with the program.
-pub(super) async fn goodbye() {
+/// Waits until the browser has the last page, because the task that sends it ends with the program. If no page was shown, does
+/// not wait: the tasks that are left are those of open connections.
+pub(super) async fn goodbye(is_shown: &AtomicBool) {
+    if !is_shown.load(Ordering::SeqCst) {
+        return;
+    }
     let tasks = tokio::runtime::Handle::current().metrics();
     let over = async {
         while tasks.num_alive_tasks() > 0 {
@@ -212,16 +219,18 @@ async fn all(credentials: &Credentials, format: FormatArgs) -> Outcome {
     }
 }
 
-/// Returns the browser of the user, on this machine or on another.
-pub(super) fn browser(no_browser: bool) -> LoopbackUserAgent {
+/// Returns the browser of the user, on this machine or on another. `is_shown` becomes true when it shows a page.
+pub(super) fn browser(no_browser: bool, is_shown: &Arc<AtomicBool>) -> LoopbackUserAgent {
     // If stdin is no terminal, it belongs to another program.
     let reads = no_browser || std::io::stdin().is_terminal();
+    let is_shown = is_shown.clone();
     let show = move |page: &url::Url| {
         // The server chose this page, and a desktop opens other programs for other schemes.
         if !matches!(page.scheme(), "https" | "http") {
             out::note(format!("{BAD}the sign-in page has no http or https address: {page}{BAD:#}"));
             return Err("it has no http or https address".to_owned());
         }
+        is_shown.store(true, Ordering::SeqCst);
         let opened = !no_browser && open::that_detached(page.as_str()).is_ok();
         let how = if opened { "Sign in in your browser. If no browser opens, open" } else { "Open" };
         out::note(format!("{how} this page:\n  {NAME}{page}{NAME:#}"));

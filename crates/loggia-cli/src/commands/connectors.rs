@@ -1,6 +1,8 @@
 //! `loggia connectors`, `loggia accounts` and `loggia connector`.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use loggia_connect::connector_test::{run_recorded, tested_manifest};
 use loggia_connect::import::bounded_text;
@@ -162,9 +164,10 @@ pub(crate) async fn accounts(
             if asks {
                 fill(&plan, &mut answers)?;
             }
-            let browser = asks.then(|| auth::browser(false).port(plan.redirect_port()));
+            let is_shown = Arc::new(AtomicBool::new(false));
+            let browser = asks.then(|| auth::browser(false, &is_shown).port(plan.redirect_port()));
             let saved = plan.save_account(&answers, &context, browser).await;
-            auth::goodbye().await;
+            auth::goodbye(&is_shown).await;
             (connector, saved?, "is saved")
         }
         AccountsCommand::Rename { connector, account, new } => {
