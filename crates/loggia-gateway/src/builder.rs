@@ -104,6 +104,13 @@ impl GatewayBuilder {
         self
     }
 
+    /// Serves the console at `/` and the admin API under `/api/v1`, or does not. They are served only where callers need not
+    /// sign in and only this machine can reach the gateway. Default: not.
+    pub fn console(mut self, serves: bool) -> GatewayBuilder {
+        self.options.serves_console = serves;
+        self
+    }
+
     /// Checks the configuration. Nothing is started, and nothing is listened on.
     ///
     /// # Errors

@@ -70,6 +70,17 @@ impl ConnectorList {
     ///
     /// [`GatewayError`] if the file, the database or the credentials cannot be read.
     pub async fn all(&self, states: &StateFolder) -> Result<Vec<ConnectorSummary>> {
+        let mut all = self.all_without_states().await?;
+        let documents = documents(states.clone(), self.file.clone()).await;
+        for summary in &mut all {
+            let reported = documents.iter().filter_map(|document| state_in(document, &summary.name)).next();
+            summary.state = reported.map(str::to_owned);
+        }
+        Ok(all)
+    }
+
+    /// Returns all connectors, those of the file first, without their states in running gateways.
+    pub(crate) async fn all_without_states(&self) -> Result<Vec<ConnectorSummary>> {
         let mut all = Vec::new();
         if let Some(file) = &self.file {
             let text = std::fs::read_to_string(file).map_err(|error| {
@@ -85,11 +96,8 @@ impl ConnectorList {
                 None => all.push(ConnectorSummary::unreadable(name)),
             }
         }
-        let documents = documents(states.clone(), self.file.clone()).await;
         for summary in &mut all {
             summary.accounts = self.account_names(&summary.name).await?;
-            let reported = documents.iter().filter_map(|document| state_in(document, &summary.name)).next();
-            summary.state = reported.map(str::to_owned);
         }
         Ok(all)
     }
@@ -280,6 +288,16 @@ impl ConnectorSummary {
             file: None,
             accounts: Vec::new(),
             state: None,
+        }
+    }
+
+    /// Describes the folder that is served where nothing was added.
+    pub(crate) fn of_folder(name: &str, kind: &str) -> ConnectorSummary {
+        ConnectorSummary {
+            kind: kind.to_owned(),
+            detail: "this folder, as long as nothing is added".to_owned(),
+            is_enabled: true,
+            ..ConnectorSummary::unreadable(name.to_owned())
         }
     }
 

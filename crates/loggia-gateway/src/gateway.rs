@@ -12,10 +12,12 @@ use loggia::transport::stdio::stdio;
 use loggia::transport::{Serve, Shutdown};
 use loggia_auth::resource::ResourceServerLayer;
 use loggia_connect::config_file::Listen;
+use loggia_console::console_router;
 use loggia_hub::{Hub, HubMemory};
 use tokio::net::TcpListener;
 use tower_layer::{Identity, Stack};
 
+use crate::administration::GatewayAdministration;
 use crate::access::{GatewayAccess, ListenAddress};
 use crate::auth_stack::AuthStack;
 use crate::config::GatewayConfig;
@@ -160,7 +162,14 @@ impl Gateway {
             sign_in = Some(SignInParts { resource, server, factory });
         }
         let path = server.path.clone();
-        let layer = GatewayLayer { hub: hub.clone(), shutdown: shutdown.clone(), path, sign_in };
+        let is_open = sign_in.is_none() && access.is_local();
+        let console = (self.options.serves_console && is_open).then(|| {
+            let config = self.config.file.clone();
+            let context = self.options.context.clone();
+            Arc::new(GatewayAdministration::new(hub.clone(), shutdown.clone(), context, url.clone(), config))
+        });
+        let console = console.map(|admin| console_router(admin, self.options.allowed_hosts.clone()));
+        let layer = GatewayLayer { hub: hub.clone(), shutdown: shutdown.clone(), path, sign_in, console };
         Ok(StartedHub { hub, http: http.layer(layer), shutdown, url, tasks })
     }
 

@@ -24,6 +24,7 @@ mod account_watch;
 mod accounts;
 pub mod add;
 mod added;
+mod administration;
 mod api;
 mod api_key_report;
 mod auth_stack;

@@ -28,6 +28,7 @@ pub(crate) struct GatewayOptions {
     pub(crate) trusted_proxies: Vec<IpNetwork>,
     pub(crate) watches_config: bool,
     pub(crate) serves_added: bool,
+    pub(crate) serves_console: bool,
 }
 
 impl GatewayOptions {
@@ -45,6 +46,7 @@ impl GatewayOptions {
             trusted_proxies: Vec::new(),
             watches_config: true,
             serves_added: false,
+            serves_console: false,
         }
     }
 }

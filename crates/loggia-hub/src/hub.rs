@@ -5,7 +5,7 @@ use std::sync::Arc;
 use loggia::Service;
 use loggia::changes::ChangeSubscription;
 use loggia::exchange::Exchange;
-use loggia::model::{Implementation, SubscriptionFilter};
+use loggia::model::{Tool, Implementation, SubscriptionFilter};
 use loggia::service::{BoxFuture, Description, Outcome, Principal, Request};
 use loggia::wire::RpcError;
 use loggia::wire::header::ParamHeaders;
@@ -127,6 +127,12 @@ impl Hub {
     pub fn tool_names(&self, connector: &str) -> Vec<String> {
         let composition = self.set.composition();
         composition.providers.named(connector).map(|provider| provider.tool_names()).unwrap_or_default()
+    }
+
+    /// Returns the listed tools of one connector as clients see them.
+    pub fn tools(&self, connector: &str) -> Vec<Tool> {
+        let composition = self.set.composition();
+        composition.providers.named(connector).map(|provider| provider.tools()).unwrap_or_default()
     }
 
     /// Records that a user ([`People::person`](crate::People::person)) has signed in to a connector. Later calls use

@@ -95,6 +95,17 @@ impl Provider {
         withheld(self.review.as_ref()?, tool)
     }
 
+    /// Returns the listed tools, with their definitions as clients see them.
+    pub(crate) fn tools(&self) -> Vec<Tool> {
+        let Some(listed) = self.handle.listed() else { return Vec::new() };
+        let exposed = listed.lists.tools.iter().filter_map(|tool| {
+            let name = self.chain.expose(ComponentKind::Tool, &tool.name)?;
+            let definition = self.tool_transforms.definition(tool).unwrap_or_else(|| Tool::clone(tool));
+            Some(Tool { name, ..definition })
+        });
+        exposed.collect()
+    }
+
     /// Returns the lists that change for a user with these lists when `next` replaces this provider; `None` for a
     /// connector without a connection of the user.
     pub(crate) fn changes_to(&self, next: Option<&Provider>, lists: &UpstreamLists) -> Vec<Change> {

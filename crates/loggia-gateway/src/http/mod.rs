@@ -39,6 +39,8 @@ pub(crate) struct GatewayLayer {
     pub(crate) path: String,
     /// The parts for signing in; `None` if callers need not sign in.
     pub(crate) sign_in: Option<SignInParts>,
+    /// The paths of the console and of the admin API; `None` if they are not served.
+    pub(crate) console: Option<Router>,
 }
 
 /// The parts of a gateway with sign-in.
@@ -69,6 +71,9 @@ impl GatewayLayer {
                 .route("/connect/client.json", any(connect::document).with_state(pages.clone()))
                 .route("/connect/{connector}", any(connect::page).with_state(pages.clone()))
                 .route("/connect/{connector}/callback", any(connect::callback).with_state(pages));
+        }
+        if let Some(console) = &self.console {
+            router = router.merge(console.clone());
         }
         router.fallback_service(mcp)
     }

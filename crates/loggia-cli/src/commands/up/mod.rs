@@ -37,6 +37,7 @@ pub(crate) async fn run(args: &UpArgs, file: Option<&Path>, credentials: &Creden
         .vault(VaultLocation::Environment)
         .state(StateFolder::of_user())
         .serve_added(serves_added)
+        .console(serves_added)
         .observer(TerminalObserver);
     if args.stdio {
         return serve_stdio(builder.build().await?, file).await;
