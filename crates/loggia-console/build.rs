@@ -29,26 +29,42 @@ fn build(folder: &Path, out: &Path) -> Result<(), String> {
         println!("cargo::rerun-if-changed={}", folder.join(part).display());
     }
     let folder = folder.canonicalize().map_err(|error| format!("{}: {error}", folder.display()))?;
-    let lock = fs::read(folder.join("package-lock.json")).map_err(|error| format!("package-lock.json: {error}"))?;
+    let lock =
+        fs::read(folder.join("package-lock.json")).map_err(|error| format!("package-lock.json: {error}"))?;
     let installed = folder.join("node_modules/.loggia-lock");
     if fs::read(&installed).ok().as_deref() != Some(&lock) {
-        run(&folder, "npm", &["ci", "--no-audit", "--no-fund", "--loglevel=error"])?;
+        run(&folder, "npm", &["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"])?;
         fs::write(&installed, &lock).map_err(|error| format!("{}: {error}", installed.display()))?;
     }
     let out = out.to_string_lossy();
-    run(&folder, "node", &["node_modules/vite/bin/vite.js", "build", "--outDir", &out, "--emptyOutDir", "--logLevel=warn"])
+    run(
+        &folder,
+        "node",
+        &["node_modules/vite/bin/vite.js", "build", "--outDir", &out, "--emptyOutDir", "--logLevel=warn"],
+    )
 }
 
 fn run(folder: &Path, program: &str, args: &[&str]) -> Result<(), String> {
-    let output = Command::new(program).args(args).current_dir(folder).output().map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => format!("{program} is not installed: install Node.js 20.19 or newer, and build again"),
-        _ => format!("{program} cannot be started: {error}"),
-    })?;
+    let output =
+        Command::new(program).args(args).current_dir(folder).output().map_err(|error| {
+            match error.kind() {
+                io::ErrorKind::NotFound => {
+                    format!("{program} is not installed: install Node.js 20.19 or newer, and build again")
+                }
+                _ => format!("{program} cannot be started: {error}"),
+            }
+        })?;
     if output.status.success() {
         return Ok(());
     }
     let text = String::from_utf8_lossy(&output.stderr);
-    let last = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it says nothing").trim().to_owned();
+    let last = text
+        .lines()
+        .rev()
+        .find(|line| !line.trim().is_empty())
+        .unwrap_or("it says nothing")
+        .trim()
+        .to_owned();
     Err(format!("`{program} {}` failed: {last}", args[0]))
 }
 

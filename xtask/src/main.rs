@@ -8,6 +8,7 @@ mod browser;
 mod cargo;
 mod command;
 mod conformance;
+mod console;
 mod debian;
 mod features;
 mod instructions;

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use crate::outcome::Outcome;
 use crate::{
-    browser, cargo, conformance, features, instructions, interop, peers, postgres, real_servers, tidy,
-    vendors,
+    browser, cargo, conformance, console, features, instructions, interop, peers, postgres, real_servers,
+    tidy, vendors,
 };
 
 /// The need of a stage.
@@ -62,6 +62,12 @@ const STAGES: &[Stage] = &[
         about: "unit and integration tests, and every documented snippet",
         needs: &[Need::Postgres],
         run: cargo::unit,
+    },
+    Stage {
+        name: "console",
+        about: "the console's types, its client and its tests",
+        needs: &[],
+        run: console::run,
     },
     Stage { name: "fuzz", about: "each fuzz target for a few seconds", needs: &[], run: cargo::fuzz },
     Stage {

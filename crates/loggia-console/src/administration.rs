@@ -3,8 +3,8 @@
 use std::future::Future;
 
 use crate::model::{
-    AccountInfo, AddRequest, AddedConnectorInfo, AnswerField, ConnectorDetail, ConnectorInfo, DirectoryEntry, GatewayInfo,
-    PlanInfo, PlanRequest, SignInInfo,
+    AccountInfo, AddRequest, AddedConnectorInfo, AnswerField, ConnectorDetail, ConnectorInfo, DirectoryEntry,
+    GatewayInfo, PlanInfo, PlanRequest, SignInInfo,
 };
 
 /// The result of an action of the administrator.

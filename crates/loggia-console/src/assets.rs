@@ -37,7 +37,11 @@ pub(crate) async fn page(uri: Uri, headers: HeaderMap) -> Response {
     let path = uri.path().trim_start_matches('/');
     let is_file = !path.is_empty() && ConsoleFiles::get(path).is_some();
     if !is_file && path.starts_with(HASHED) {
-        return with_status(StatusCode::NOT_FOUND, Body::from("there is no such file"), "text/plain; charset=utf-8");
+        return with_status(
+            StatusCode::NOT_FOUND,
+            Body::from("there is no such file"),
+            "text/plain; charset=utf-8",
+        );
     }
     let name = if is_file { path } else { INDEX };
     let accepts_brotli = headers
@@ -47,7 +51,11 @@ pub(crate) async fn page(uri: Uri, headers: HeaderMap) -> Response {
     let compressed = accepts_brotli.then(|| ConsoleFiles::get(&format!("{name}.br"))).flatten();
     let is_compressed = compressed.is_some();
     let Some(file) = compressed.or_else(|| ConsoleFiles::get(name)) else {
-        return with_status(StatusCode::NOT_FOUND, Body::from("there is no console"), "text/plain; charset=utf-8");
+        return with_status(
+            StatusCode::NOT_FOUND,
+            Body::from("there is no console"),
+            "text/plain; charset=utf-8",
+        );
     };
     let body = match file.data {
         Cow::Borrowed(bytes) => Body::from(bytes),

@@ -14,11 +14,11 @@ mod origin;
 mod problem;
 mod routes;
 
-pub use administration::{AdminError, Administration, AdminResult};
+pub use administration::{AdminError, AdminResult, Administration};
 pub use model::{
     AccountInfo, AddRequest, AddedConnectorInfo, AnswerField, BackendInfo, ConnectorDetail, ConnectorInfo,
-    ConnectorPatch, CredentialPrompt, DirectoryEntry, GatewayInfo, ListPage, PlanInfo, PlanRequest, SetupStep, SignInInfo, ToolClass,
-    ToolCounts, ToolInfo,
+    ConnectorPatch, CredentialPrompt, DirectoryEntry, GatewayInfo, ListPage, PlanInfo, PlanRequest,
+    SetupStep, SignInInfo, ToolClass, ToolCounts, ToolInfo,
 };
 pub use openapi::openapi_description;
 pub use routes::console_router;

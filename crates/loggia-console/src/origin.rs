@@ -31,7 +31,9 @@ impl OwnHosts {
         match text("sec-fetch-site") {
             None | Some("same-origin") => None,
             // An address that the user typed, or a link, opens a page but changes nothing.
-            Some("none" | "cross-site" | "same-site") if *method == Method::GET && text("sec-fetch-mode") == Some("navigate") => {
+            Some("none" | "cross-site" | "same-site")
+                if *method == Method::GET && text("sec-fetch-mode") == Some("navigate") =>
+            {
                 None
             }
             Some("none") => None,
@@ -64,7 +66,12 @@ mod tests {
     fn only_the_own_site_is_taken() {
         let rows: &[(&str, &str, &[(&str, &str)], bool)] = &[
             ("GET", "127.0.0.1:4000", &[], true),
-            ("POST", "localhost:4000", &[("origin", "http://localhost:4000"), ("sec-fetch-site", "same-origin")], true),
+            (
+                "POST",
+                "localhost:4000",
+                &[("origin", "http://localhost:4000"), ("sec-fetch-site", "same-origin")],
+                true,
+            ),
             ("POST", "[::1]:4000", &[("origin", "http://[::1]:4000")], true),
             ("GET", "box.internal", &[], true),
             ("GET", "evil.example:4000", &[], false),
@@ -74,9 +81,24 @@ mod tests {
             ("POST", "127.0.0.1:4000", &[("origin", "http://127.0.0.1:4001")], false),
             ("POST", "127.0.0.1:4000", &[("sec-fetch-site", "cross-site")], false),
             ("POST", "127.0.0.1:4000", &[("sec-fetch-site", "same-site")], false),
-            ("GET", "127.0.0.1:4000", &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "no-cors")], false),
-            ("GET", "127.0.0.1:4000", &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")], true),
-            ("POST", "127.0.0.1:4000", &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")], false),
+            (
+                "GET",
+                "127.0.0.1:4000",
+                &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "no-cors")],
+                false,
+            ),
+            (
+                "GET",
+                "127.0.0.1:4000",
+                &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")],
+                true,
+            ),
+            (
+                "POST",
+                "127.0.0.1:4000",
+                &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")],
+                false,
+            ),
             ("GET", "", &[], false),
         ];
         let own = OwnHosts::new(["box.internal".to_owned()]);

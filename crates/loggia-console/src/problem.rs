@@ -49,11 +49,15 @@ impl From<AdminError> for ProblemDetails {
             ..ProblemDetails::new(status, kind, reason)
         };
         match error {
-            AdminError::NotFound { reason, next_step } => with(StatusCode::NOT_FOUND, "not-found", reason, next_step),
+            AdminError::NotFound { reason, next_step } => {
+                with(StatusCode::NOT_FOUND, "not-found", reason, next_step)
+            }
             AdminError::Refused { reason, next_step } => {
                 with(StatusCode::UNPROCESSABLE_ENTITY, "refused", reason, next_step)
             }
-            AdminError::Conflict { reason, next_step } => with(StatusCode::CONFLICT, "conflict", reason, next_step),
+            AdminError::Conflict { reason, next_step } => {
+                with(StatusCode::CONFLICT, "conflict", reason, next_step)
+            }
             AdminError::Missing(missing) => ProblemDetails {
                 missing,
                 ..ProblemDetails::new(StatusCode::UNPROCESSABLE_ENTITY, "missing-values", "more is needed")
@@ -72,7 +76,8 @@ impl IntoResponse for ProblemDetails {
     fn into_response(self) -> Response {
         let text = serde_json::to_vec(&self).unwrap_or_default();
         let mut response = Response::new(Body::from(text));
-        *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        *response.status_mut() =
+            StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let value = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, value);
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

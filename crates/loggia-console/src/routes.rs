@@ -15,8 +15,8 @@ use serde::de::DeserializeOwned;
 
 use crate::administration::{AdminResult, Administration};
 use crate::model::{
-    AccountInfo, AddRequest, AddedConnectorInfo, ConnectorDetail, ConnectorInfo, ConnectorPatch, DirectoryEntry, GatewayInfo,
-    ListPage, PlanInfo, PlanRequest, SignInInfo,
+    AccountInfo, AddRequest, AddedConnectorInfo, ConnectorDetail, ConnectorInfo, ConnectorPatch,
+    DirectoryEntry, GatewayInfo, ListPage, PlanInfo, PlanRequest, SignInInfo,
 };
 use crate::origin::OwnHosts;
 use crate::problem::ProblemDetails;
@@ -34,7 +34,10 @@ pub fn console_router<A: Administration>(admin: Arc<A>, hosts: impl IntoIterator
     let api = Router::new()
         .route("/gateway", get(show_gateway::<A>))
         .route("/connectors", get(list_connectors::<A>).post(add_connector::<A>))
-        .route("/connectors/{name}", get(show_connector::<A>).patch(change_connector::<A>).delete(remove_connector::<A>))
+        .route(
+            "/connectors/{name}",
+            get(show_connector::<A>).patch(change_connector::<A>).delete(remove_connector::<A>),
+        )
         .route("/directory", get(list_directory::<A>))
         .route("/plans", post(plan_connector::<A>))
         .route("/sign-in", get(show_sign_in::<A>))
@@ -94,7 +97,10 @@ pub(crate) async fn list_connectors<A: Administration>(State(admin): State<Arc<A
         (status = 502, description = "The system does not work", body = ProblemDetails),
     )
 )]
-pub(crate) async fn add_connector<A: Administration>(State(admin): State<Arc<A>>, request: Request) -> ApiResult {
+pub(crate) async fn add_connector<A: Administration>(
+    State(admin): State<Arc<A>>,
+    request: Request,
+) -> ApiResult {
     let request = body::<AddRequest>(request).await?;
     document(StatusCode::CREATED, &admin.add(request).await?)
 }
@@ -159,7 +165,10 @@ pub(crate) async fn list_directory<A: Administration>(State(admin): State<Arc<A>
     request_body = PlanRequest,
     responses((status = 200, body = PlanInfo), (status = 404, body = ProblemDetails), (status = 422, body = ProblemDetails))
 )]
-pub(crate) async fn plan_connector<A: Administration>(State(admin): State<Arc<A>>, request: Request) -> ApiResult {
+pub(crate) async fn plan_connector<A: Administration>(
+    State(admin): State<Arc<A>>,
+    request: Request,
+) -> ApiResult {
     let request = body::<PlanRequest>(request).await?;
     document(StatusCode::OK, &admin.plan(request).await?)
 }
@@ -182,7 +191,10 @@ pub(crate) async fn list_accounts<A: Administration>(State(admin): State<Arc<A>>
     path = "/api/v1/events",
     responses((status = 200, content_type = "text/event-stream", body = String))
 )]
-pub(crate) async fn watch_events<A: Administration>(State(admin): State<Arc<A>>, headers: HeaderMap) -> Response {
+pub(crate) async fn watch_events<A: Administration>(
+    State(admin): State<Arc<A>>,
+    headers: HeaderMap,
+) -> Response {
     events::stream(admin, events::last_id(&headers))
 }
 
@@ -191,7 +203,11 @@ async fn describe() -> ApiResult {
 }
 
 async fn not_found() -> ProblemDetails {
-    ProblemDetails::new(StatusCode::NOT_FOUND, "not-found", "the admin API has no such path: /api/v1/openapi.json lists them")
+    ProblemDetails::new(
+        StatusCode::NOT_FOUND,
+        "not-found",
+        "the admin API has no such path: /api/v1/openapi.json lists them",
+    )
 }
 
 fn page<T: Serialize>(items: AdminResult<Vec<T>>) -> ApiResult {
@@ -215,11 +231,16 @@ async fn body<T: DeserializeOwned>(request: Request) -> Result<T, ProblemDetails
     let is_json = |value: &HeaderValue| value.as_bytes().starts_with(b"application/json");
     if !request.headers().get(header::CONTENT_TYPE).is_some_and(is_json) {
         let reason = "the body must be application/json";
-        return Err(ProblemDetails::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", reason));
+        return Err(ProblemDetails::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported-media-type",
+            reason,
+        ));
     }
     let too_large =
         |_| ProblemDetails::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "the body is larger than 1 MiB");
     let bytes: Bytes = to_bytes(request.into_body(), MAX_REQUEST).await.map_err(too_large)?;
-    serde_json::from_slice(&bytes)
-        .map_err(|error| ProblemDetails::new(StatusCode::BAD_REQUEST, "malformed", format!("the body: {error}")))
+    serde_json::from_slice(&bytes).map_err(|error| {
+        ProblemDetails::new(StatusCode::BAD_REQUEST, "malformed", format!("the body: {error}"))
+    })
 }

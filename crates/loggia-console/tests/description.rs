@@ -5,7 +5,8 @@ use std::path::Path;
 #[test]
 fn the_console_has_the_description_of_this_api() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../console/src/api/openapi.json");
-    let text = serde_json::to_string_pretty(&loggia_console::openapi_description()).expect("it is JSON") + "\n";
+    let text =
+        serde_json::to_string_pretty(&loggia_console::openapi_description()).expect("it is JSON") + "\n";
     if std::env::var_os("UPDATE_API").is_some() {
         std::fs::write(&file, &text).expect("it can be written");
     }

@@ -10,11 +10,14 @@ use std::time::Instant;
 use loggia::model::Tool;
 use loggia::transport::Shutdown;
 use loggia_auth::loopback::LoopbackUserAgent;
-use loggia_connect::manifest::{AuthStep, ConfigField, ConfigFieldType, ConnectorManifest, ManifestDirectory, ManifestEntry};
+use loggia_connect::manifest::{
+    AuthStep, ConfigField, ConfigFieldType, ConnectorManifest, ManifestDirectory, ManifestEntry,
+    ManifestOrigin,
+};
 use loggia_console::{
-    AccountInfo, AddRequest, AddedConnectorInfo, AdminError, AdminResult, Administration, AnswerField, BackendInfo,
-    ConnectorDetail, ConnectorInfo, CredentialPrompt, DirectoryEntry, GatewayInfo, PlanInfo, PlanRequest, SetupStep, SignInInfo,
-    ToolClass, ToolCounts, ToolInfo,
+    AccountInfo, AddRequest, AddedConnectorInfo, AdminError, AdminResult, Administration, AnswerField,
+    BackendInfo, ConnectorDetail, ConnectorInfo, CredentialPrompt, DirectoryEntry, GatewayInfo, PlanInfo,
+    PlanRequest, SetupStep, SignInInfo, ToolClass, ToolCounts, ToolInfo,
 };
 use loggia_hub::{ConnectorReport, Hub};
 use loggia_openapi::OperationClass;
@@ -41,7 +44,8 @@ pub(crate) struct GatewayAdministration {
     /// One addition at a time: a second would open a second sign-in.
     adding: tokio::sync::Mutex<()>,
     sign_in_page: SignInPlace,
-    entries: OnceLock<Vec<DirectoryEntry>>,
+    /// The entries of the embedded manifests.
+    embedded: OnceLock<Vec<DirectoryEntry>>,
 }
 
 /// The address of the page at which the user has to sign in now.
@@ -55,9 +59,10 @@ impl GatewayAdministration {
         url: Option<String>,
         config: Option<PathBuf>,
     ) -> GatewayAdministration {
-        let (begun, adding, sign_in_page) = (Instant::now(), tokio::sync::Mutex::default(), SignInPlace::default());
-        let entries = OnceLock::new();
-        GatewayAdministration { hub, shutdown, context, url, config, begun, adding, sign_in_page, entries }
+        let (begun, adding, sign_in_page) =
+            (Instant::now(), tokio::sync::Mutex::default(), SignInPlace::default());
+        let embedded = OnceLock::new();
+        GatewayAdministration { hub, shutdown, context, url, config, begun, adding, sign_in_page, embedded }
     }
 
     fn list(&self) -> AdminResult<ConnectorList> {
@@ -72,7 +77,12 @@ impl GatewayAdministration {
         self.hub.report().into_iter().map(|report| (report.status.name.to_string(), report)).collect()
     }
 
-    fn info(&self, summary: ConnectorSummary, report: Option<&ConnectorReport>) -> ConnectorInfo {
+    fn info(
+        &self,
+        summary: ConnectorSummary,
+        report: Option<&ConnectorReport>,
+        directory: &[DirectoryEntry],
+    ) -> ConnectorInfo {
         let tools = self.hub.tools(&summary.name);
         let entry = entry_of(&summary);
         let state = match (report, summary.is_enabled) {
@@ -81,7 +91,10 @@ impl GatewayAdministration {
             (None, true) => "waiting".to_owned(),
         };
         ConnectorInfo {
-            title: entry.as_deref().and_then(|entry| self.title_of(entry)).unwrap_or_else(|| summary.name.clone()),
+            title: entry
+                .as_deref()
+                .and_then(|entry| title_of(directory, entry))
+                .unwrap_or_else(|| summary.name.clone()),
             entry,
             kind: summary.kind,
             detail: summary.detail,
@@ -98,21 +111,24 @@ impl GatewayAdministration {
         }
     }
 
-    /// Returns the directory without what was added. It is parsed once, because it is embedded.
-    fn entries(&self) -> &Vec<DirectoryEntry> {
-        self.entries.get_or_init(|| {
+    /// Returns the directory without what was added. The embedded part is parsed once.
+    fn entries(&self) -> AdminResult<Vec<DirectoryEntry>> {
+        let directory = self.list()?.manifests().map_err(internal)?.directory();
+        let embedded = self.embedded.get_or_init(|| {
             let directory = ManifestDirectory::embedded();
             directory.entries().iter().filter_map(directory_entry).collect()
-        })
-    }
-
-    fn title_of(&self, entry: &str) -> Option<String> {
-        self.entries().iter().find(|known| known.name == entry).map(|known| known.title.clone())
+        });
+        let entry = |entry: &ManifestEntry| match entry.origin {
+            ManifestOrigin::Embedded => embedded.iter().find(|known| known.name == entry.name).cloned(),
+            ManifestOrigin::File(_) => directory_entry(entry),
+        };
+        Ok(directory.entries().iter().filter_map(entry).collect())
     }
 
     async fn plan_of(&self, source: &str, name: Option<&str>, backend: Option<&str>) -> AdminResult<AddPlan> {
         let directory = ManifestDirectory::embedded();
-        let source = AddSource::parse(source, &directory, self.context.credentials()).await.map_err(of_add)?;
+        let source =
+            AddSource::parse(source, &directory, self.context.credentials()).await.map_err(of_add)?;
         AddPlan::new(source, name, backend).map_err(of_add)
     }
 }
@@ -128,7 +144,7 @@ impl Administration for GatewayAdministration {
     }
 
     async fn connectors(&self) -> AdminResult<Vec<ConnectorInfo>> {
-        let reports = self.reports();
+        let (reports, directory) = (self.reports(), self.entries()?);
         let mut summaries = self.summaries().await?;
         // The folder that is served where nothing was added is in no file and in no database.
         for (name, report) in &reports {
@@ -136,10 +152,13 @@ impl Administration for GatewayAdministration {
                 summaries.push(ConnectorSummary::of_folder(name, &report.status.kind));
             }
         }
-        Ok(summaries.into_iter().map(|summary| {
-            let report = reports.get(&summary.name);
-            self.info(summary, report)
-        }).collect())
+        Ok(summaries
+            .into_iter()
+            .map(|summary| {
+                let report = reports.get(&summary.name);
+                self.info(summary, report, &directory)
+            })
+            .collect())
     }
 
     async fn connector(&self, name: &str) -> AdminResult<ConnectorDetail> {
@@ -159,7 +178,7 @@ impl Administration for GatewayAdministration {
 
     async fn directory(&self) -> AdminResult<Vec<DirectoryEntry>> {
         let summaries = self.summaries().await?;
-        let mut entries = self.entries().clone();
+        let mut entries = self.entries()?;
         for entry in &mut entries {
             let added = summaries.iter().filter(|summary| entry_of(summary).as_deref() == Some(&entry.name));
             entry.connectors = added.map(|summary| summary.name.clone()).collect();
@@ -220,7 +239,8 @@ impl Administration for GatewayAdministration {
     }
 
     async fn accounts(&self) -> AdminResult<Vec<AccountInfo>> {
-        let accounts = self.context.credentials().accounts(None).await.map_err(|error| internal(error.into()))?;
+        let accounts =
+            self.context.credentials().accounts(None).await.map_err(|error| internal(error.into()))?;
         Ok(accounts
             .into_iter()
             .map(|account| AccountInfo {
@@ -238,7 +258,8 @@ impl Administration for GatewayAdministration {
         let mut hasher = DefaultHasher::new();
         for report in self.hub.report() {
             let status = &report.status;
-            (&*status.name, status.state_name(), status.last_error.as_deref(), status.counts.tools).hash(&mut hasher);
+            (&*status.name, status.state_name(), status.last_error.as_deref(), status.counts.tools)
+                .hash(&mut hasher);
             (report.calls, report.errors).hash(&mut hasher);
         }
         Some(hasher.finish())
@@ -280,6 +301,10 @@ fn directory_entry(entry: &ManifestEntry) -> Option<DirectoryEntry> {
         counts: counts_of(&manifest),
         connectors: Vec::new(),
     })
+}
+
+fn title_of(directory: &[DirectoryEntry], entry: &str) -> Option<String> {
+    directory.iter().find(|known| known.name == entry).map(|known| known.title.clone())
 }
 
 fn class_of(tool: &Tool) -> Option<ToolClass> {
@@ -364,10 +389,12 @@ fn missing_info(missing: MissingAnswer) -> AnswerField {
 }
 
 fn plan_info(plan: AddPlan, source: &str, backend: Option<&str>) -> PlanInfo {
-    let quoted = |text: &str| match text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./:@".contains(&byte)) {
-        true => text.to_owned(),
-        false => format!("'{}'", text.replace('\'', r"'\''")),
-    };
+    let quoted =
+        |text: &str| match text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./:@".contains(&byte))
+        {
+            true => text.to_owned(),
+            false => format!("'{}'", text.replace('\'', r"'\''")),
+        };
     let backend = backend.map(|backend| format!(" --backend {}", quoted(backend))).unwrap_or_default();
     PlanInfo {
         command: format!("loggia add {}{backend}", quoted(source)),
@@ -422,9 +449,10 @@ fn of_add(error: AddError) -> AdminError {
         AddError::Unknown { .. } => AdminError::NotFound { reason, next_step },
         AddError::Existing { .. } => AdminError::Conflict { reason, next_step },
         AddError::Missing(missing) => AdminError::Missing(missing.into_iter().map(missing_info).collect()),
-        AddError::SignInNeeded(_) | AddError::SignIn { .. } | AddError::Unproven { .. } => {
-            AdminError::Upstream { reason, next_step }
-        }
+        AddError::SignInNeeded(_)
+        | AddError::BrowserNeeded(_)
+        | AddError::SignIn { .. }
+        | AddError::Unproven { .. } => AdminError::Upstream { reason, next_step },
         AddError::Gateway(_) | AddError::File(_) => AdminError::Internal(reason),
         AddError::Unusable { .. } | AddError::Invalid(_) => AdminError::Refused { reason, next_step },
     }

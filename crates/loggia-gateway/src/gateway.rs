@@ -17,8 +17,8 @@ use loggia_hub::{Hub, HubMemory};
 use tokio::net::TcpListener;
 use tower_layer::{Identity, Stack};
 
-use crate::administration::GatewayAdministration;
 use crate::access::{GatewayAccess, ListenAddress};
+use crate::administration::GatewayAdministration;
 use crate::auth_stack::AuthStack;
 use crate::config::GatewayConfig;
 use crate::config_sources::ConfigSources;
@@ -62,6 +62,8 @@ struct StartedHub {
     shutdown: Shutdown,
     /// The URL; `None` if only the embedding program knows it.
     url: Option<String>,
+    /// The URL of the console, if it is served.
+    console_url: Option<String>,
     tasks: Vec<BackgroundTask>,
 }
 
@@ -88,12 +90,14 @@ impl Gateway {
         // The address comes first: a gateway that cannot listen must not start anything.
         let listener = place.bind().await?;
         let address = listener.local_addr().map_err(loggia::Error::from)?;
-        let StartedHub { hub, http, shutdown, url, tasks } = self.start(&access, Some(address)).await?;
+        let StartedHub { hub, http, shutdown, url, console_url, tasks } =
+            self.start(&access, Some(address)).await?;
         let http = http.listener(listener.into_std().map_err(loggia::Error::from)?);
         let url = url.unwrap_or_default();
         let status = self.report(|file| StatusReporter::http(hub.clone(), url.clone(), address, file));
         let serving = http.serve(hub.clone(), self.config.server.limits.clone(), shutdown.clone());
-        let server = GatewayServer::start(hub, shutdown, serving).at(address, url, access);
+        let server =
+            GatewayServer::start(hub, shutdown, serving).at(address, url, access).with_console(console_url);
         Ok(server.keeping(status, tasks))
     }
 
@@ -128,7 +132,7 @@ impl Gateway {
     /// [`Gateway::serve`].
     pub async fn into_service(mut self) -> Result<GatewayService> {
         let access = self.decide(None)?;
-        let StartedHub { hub, http, shutdown, url, tasks } = self.start(&access, None).await?;
+        let StartedHub { hub, http, shutdown, url, tasks, .. } = self.start(&access, None).await?;
         let service = http.into_service(hub.clone(), self.config.server.limits.clone(), shutdown);
         Ok(GatewayService::new(service, hub, url, tasks))
     }
@@ -168,9 +172,10 @@ impl Gateway {
             let context = self.options.context.clone();
             Arc::new(GatewayAdministration::new(hub.clone(), shutdown.clone(), context, url.clone(), config))
         });
+        let console_url = console.as_ref().and(base.as_ref()).map(|base| format!("{base}/"));
         let console = console.map(|admin| console_router(admin, self.options.allowed_hosts.clone()));
         let layer = GatewayLayer { hub: hub.clone(), shutdown: shutdown.clone(), path, sign_in, console };
-        Ok(StartedHub { hub, http: http.layer(layer), shutdown, url, tasks })
+        Ok(StartedHub { hub, http: http.layer(layer), shutdown, url, console_url, tasks })
     }
 
     /// Returns the context in which connections open, with the settings of the configuration.

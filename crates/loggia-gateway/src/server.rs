@@ -21,6 +21,7 @@ pub struct GatewayServer {
     address: Option<SocketAddr>,
     url: String,
     access: Option<GatewayAccess>,
+    console_url: Option<String>,
     _status: Option<StatusSocket>,
     _tasks: Vec<BackgroundTask>,
 }
@@ -46,6 +47,7 @@ impl GatewayServer {
             address: None,
             url,
             access: None,
+            console_url: None,
             _status: None,
             _tasks: Vec::new(),
         }
@@ -55,6 +57,12 @@ impl GatewayServer {
         self.address = Some(address);
         self.url = url;
         self.access = Some(access);
+        self
+    }
+
+    /// Serves the console at this URL.
+    pub(crate) fn with_console(mut self, url: Option<String>) -> GatewayServer {
+        self.console_url = url;
         self
     }
 
@@ -77,6 +85,11 @@ impl GatewayServer {
     /// Returns the URL of the MCP endpoint as clients know it; `stdio` on standard streams.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Returns the URL of the console; `None` if it is not served.
+    pub fn console_url(&self) -> Option<&str> {
+        self.console_url.as_deref()
     }
 
     /// Returns the access rule; `None` on standard streams, where the parent process is the only caller.

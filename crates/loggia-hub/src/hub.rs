@@ -5,7 +5,7 @@ use std::sync::Arc;
 use loggia::Service;
 use loggia::changes::ChangeSubscription;
 use loggia::exchange::Exchange;
-use loggia::model::{Tool, Implementation, SubscriptionFilter};
+use loggia::model::{Implementation, SubscriptionFilter, Tool};
 use loggia::service::{BoxFuture, Description, Outcome, Principal, Request};
 use loggia::wire::RpcError;
 use loggia::wire::header::ParamHeaders;

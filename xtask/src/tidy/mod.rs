@@ -26,6 +26,7 @@ use source::Source;
 const ROOMS: &[&str] = &[
     "loggia-cli",
     "loggia-gateway",
+    "loggia-console",
     "loggia-hub",
     "loggia-connect",
     "loggia-openapi",

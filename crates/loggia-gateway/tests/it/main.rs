@@ -6,6 +6,7 @@ mod apis;
 mod browser;
 mod builtins;
 mod doctor;
+mod console;
 mod errors;
 mod manifest_tools;
 mod manifests;

@@ -77,13 +77,16 @@ impl Banner {
     }
 
     /// Prints the next commands.
-    pub(crate) fn hints(&self, url: &str, access: Option<&GatewayAccess>) {
+    pub(crate) fn hints(&self, url: &str, console: Option<&str>, access: Option<&GatewayAccess>) {
+        let console = console
+            .map(|console| format!("\n{DIM}Connect systems in your browser: {DIM:#}{console}"))
+            .unwrap_or_default();
         let sign_in = match access.is_some_and(GatewayAccess::is_protected) {
             true => format!("{DIM}Sign in yourself: {DIM:#}loggia auth login {url}\n"),
             false => String::new(),
         };
         (self.say)(format!(
-            "\n{DIM}Add it to a client:{DIM:#}\n  \
+            "{console}\n{DIM}Add it to a client:{DIM:#}\n  \
              claude mcp add --transport http loggia {url}\n  \
              {{\"mcpServers\": {{\"loggia\": {{\"type\": \"http\", \"url\": \"{url}\"}}}}}}\n{sign_in}\
              {DIM}Look around: {DIM:#}loggia tools {url}\n\

@@ -104,12 +104,13 @@ async fn serve_http(gateway: Gateway, listen: Listen, file: Option<PathBuf>, ser
     let signals = TerminationSignals::listen();
     let server = gateway.serve(listen).await.map_err(failed)?;
     let (url, access) = (server.url().to_owned(), server.access().cloned());
+    let console = server.console_url().map(str::to_owned);
     let banner = Banner::on_stdout(server.hub().clone(), file.as_deref());
     banner.opening(&url, served, access.as_ref());
     let mut changes = ConnectorWatch::new(server.hub().clone());
     let watching = tokio::spawn(async move {
         banner.first_look(&mut changes, FIRST_LOOK).await;
-        banner.hints(&url, access.as_ref());
+        banner.hints(&url, console.as_deref(), access.as_ref());
         banner.watch(changes).await;
     });
     let stop = server.shutdown();
