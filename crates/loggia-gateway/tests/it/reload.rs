@@ -1,21 +1,22 @@
 //! Changes of the configuration file while the gateway runs and clients call.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use loggia::changes::Change;
 use loggia::client::{Client, Negotiation, Subscription};
 use loggia::model::SubscriptionFilter;
+use loggia::wire::Version;
 use loggia_auth::keys::NewApiKey;
 use loggia_gateway::{
     ConfigChange, ConfigSource, ConnectorContext, ConnectorDatabase, Gateway, GatewayConfig, GatewayError,
     GatewayObserver, Redactor, VaultLocation, api_keys,
 };
-use loggia_store::AddedConnector;
+use loggia_store::{AddedConnector, AddedConnectors};
 use serde_json::json;
-use tokio::sync::Mutex;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{Mutex, watch};
 
 use crate::world::{NOTES, World};
 
@@ -62,51 +63,135 @@ async fn report(world: &World, reports: &mut UnboundedReceiver<String>) -> Strin
     report.replace(&format!("{}/", world.path().display()), "")
 }
 
-/// Calls the note of the connector `notes` again and again, and counts.
+/// Reads the note through each connector that stays, again and again, and counts the calls.
 struct Caller {
     client: Client,
-    calls: AtomicUsize,
+    calls: watch::Sender<usize>,
     changes: Mutex<Subscription>,
 }
 
 impl Caller {
-    async fn connect(url: &str, negotiation: Negotiation) -> Caller {
-        let client = Client::builder().negotiation(negotiation).connect(url).await.expect("connected");
+    async fn connect(url: &str, version: Version) -> Caller {
+        let client = Client::builder().negotiation(Negotiation::Fixed(version));
+        let client = client.connect(url).await.expect("connected");
         let filter = SubscriptionFilter { tools_list_changed: Some(true), ..SubscriptionFilter::default() };
         let changes = Mutex::new(client.listen(filter).await.expect("a subscription"));
-        Caller { client, calls: AtomicUsize::new(0), changes }
+        Caller { client, calls: watch::Sender::new(0), changes }
     }
 
     async fn run(&self, stop: &AtomicBool) {
         while !stop.load(Ordering::SeqCst) {
-            let result = self.client.call_tool("notes_read", json!({ "path": "note.txt" })).await;
-            let result = result.expect("calls on a connector that stays do not fail");
-            assert_ne!(result.is_error, Some(true), "{result:?}");
-            self.calls.fetch_add(1, Ordering::SeqCst);
+            for tool in ["notes_read", "kept_read"] {
+                let result = self.client.call_tool(tool, json!({ "path": "note.txt" })).await;
+                let result = result.expect("calls on a connector that stays do not fail");
+                assert_ne!(result.is_error, Some(true), "{tool}: {result:?}");
+                self.calls.send_modify(|calls| *calls += 1);
+            }
         }
     }
 
-    /// Waits for changes until the list has the tools of `other`, or has none of them. A client may keep its list until it
-    /// hears of a change.
-    async fn shows(&self, is_listed: bool) {
+    /// Takes the changes that were heard until now.
+    async fn forget_changes(&self) {
+        let mut changes = self.changes.lock().await;
+        while tokio::time::timeout(Duration::ZERO, changes.next()).await.is_ok() {}
+    }
+
+    /// Waits until the client has heard of a change, and until exactly these tools of `other` are listed.
+    async fn hears(&self, expected: &[&str]) {
         let mut changes = self.changes.lock().await;
         loop {
-            let tools = self.client.list_all_tools().await.expect("a list");
-            if tools.iter().any(|tool| tool.name == "other_read") == is_listed {
+            assert_eq!(changes.next().await, Some(Change::Tools));
+            if self.others().await == expected {
                 return;
             }
-            assert_eq!(changes.next().await, Some(Change::Tools));
         }
     }
+
+    /// Returns those of the tools `other_read` and `other_delete` that are listed.
+    async fn others(&self) -> Vec<&'static str> {
+        let tools = self.client.list_all_tools().await.expect("a list");
+        let is_listed = |name: &&str| tools.iter().any(|tool| tool.name == *name);
+        ["other_read", "other_delete"].into_iter().filter(is_listed).collect()
+    }
+
+    /// Waits until the client has called each connector once more: one call may have begun before.
+    async fn calls_again(&self) {
+        let mut calls = self.calls.subscribe();
+        let goal = *calls.borrow() + 3;
+        calls.wait_for(|calls| *calls >= goal).await.expect("the caller lives");
+    }
+}
+
+/// A change of the configuration.
+enum ConfigWrite {
+    /// The whole text of the file.
+    File(String),
+    /// A section with these options, added to the database.
+    Add(&'static str),
+    /// Other options of that section.
+    Replace(&'static str),
+    /// Removal from the database.
+    Remove,
+}
+
+impl ConfigWrite {
+    async fn apply(self, world: &World, added: &AddedConnectors) {
+        let is_done = match self {
+            ConfigWrite::File(text) => {
+                write(world, &text);
+                true
+            }
+            ConfigWrite::Add(options) => added.add("other", &other(options), None).await.expect("written"),
+            ConfigWrite::Replace(options) => {
+                let stored = added.get("other").await.expect("read").expect("added");
+                added.replace("other", &other(options), stored.revision).await.expect("written")
+            }
+            ConfigWrite::Remove => added.remove("other").await.expect("written"),
+        };
+        assert!(is_done);
+    }
+}
+
+fn other(options: &str) -> String {
+    format!("[connectors.other]\nkind = \"builtin\"\nname = \"files\"\n{options}")
+}
+
+/// Each step: the change, the beginning of its report, and the tools of `other` then; `None` if no client may hear of a change.
+fn steps() -> Vec<(ConfigWrite, &'static str, Option<&'static [&'static str]>)> {
+    let with_other = |options: &str| ConfigWrite::File(format!("{NOTES}{}", other(options)));
+    let writing = "options = { write = true }\n";
+    let all: &[&str] = &["other_read", "other_delete"];
+    let stays = "loggia.toml changed; the connection of each of the 2 connectors stays; [server] takes effect at the next start";
+    vec![
+        (with_other(""), "loggia.toml changed; added: other", Some(&["other_read"])),
+        (with_other(writing), "loggia.toml changed; changed: other", Some(all)),
+        (
+            with_other("options = { write = true }\nkind = 1\n"),
+            "loggia.toml refused: loggia.toml:8:1: ",
+            None,
+        ),
+        (ConfigWrite::File(NOTES.to_owned()), "loggia.toml changed; removed: other", Some(&[])),
+        (ConfigWrite::Add(""), "the list of added connectors changed; added: other", Some(&["other_read"])),
+        (ConfigWrite::Replace(writing), "the list of added connectors changed; changed: other", Some(all)),
+        (ConfigWrite::Remove, "the list of added connectors changed; removed: other", Some(&[])),
+        (ConfigWrite::File(format!("[server]\npath = \"/elsewhere\"\n{NOTES}")), stays, None),
+    ]
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connectors_come_change_and_go_under_load() {
     let world = World::new();
     let (server, mut reports) = start(&world, NOTES).await;
+    let file = world.path().join("loggia.toml");
+    let database = ConnectorDatabase::of(&VaultLocation::File, &world.credentials("gateway"), Some(&file));
+    let added = database.expect("a place").open().await.expect("opened");
+    let kept = "[connectors.kept]\nkind = \"builtin\"\nname = \"files\"\n";
+    assert!(added.add("kept", kept, None).await.expect("written"));
+    let expected = "the list of added connectors changed; added: kept";
+    assert!(report(&world, &mut reports).await.starts_with(expected));
     let mut callers = Vec::new();
-    for negotiation in [Negotiation::Auto, Negotiation::Legacy, Negotiation::Auto] {
-        callers.push(Arc::new(Caller::connect(server.url(), negotiation).await));
+    for version in [Version::V2026_07_28, Version::V2025_11_25, Version::V2025_03_26] {
+        callers.push(Arc::new(Caller::connect(server.url(), version).await));
     }
     let stop = Arc::new(AtomicBool::new(false));
     let load: Vec<_> = callers
@@ -116,41 +201,31 @@ async fn connectors_come_change_and_go_under_load() {
             tokio::spawn(async move { caller.run(&stop).await })
         })
         .collect();
-    let other = "[connectors.other]\nkind = \"builtin\"\nname = \"files\"\n";
-    // Each step: the file, the report, and whether the tools of `other` are listed then.
-    let steps = [
-        (format!("{NOTES}{other}"), "loggia.toml changed; added: other", true),
-        (
-            format!("{NOTES}{other}options = {{ write = true }}\n"),
-            "loggia.toml changed; changed: other",
-            true,
-        ),
-        (
-            format!("{NOTES}{other}options = {{ write = true }}\nkind = 1\n"),
-            "loggia.toml refused: loggia.toml:8:1: ",
-            true,
-        ),
-        (NOTES.to_owned(), "loggia.toml changed; removed: other", false),
-        (
-            format!("[server]\npath = \"/elsewhere\"\n{NOTES}"),
-            "loggia.toml changed; the connection of each of the 1 connectors stays; [server] takes effect at the next start",
-            false,
-        ),
-    ];
-    for (text, expected, is_listed) in steps {
-        write(&world, &text);
+    for (change, expected, tools) in steps() {
+        for caller in &callers {
+            let is_called = caller.calls_again();
+            tokio::time::timeout(PATIENCE, is_called).await.expect("each client calls before the change");
+            caller.forget_changes().await;
+        }
+        change.apply(&world, &added).await;
         let report = report(&world, &mut reports).await;
         assert!(report.starts_with(expected), "{report}");
         for caller in &callers {
-            let is_shown = caller.shows(is_listed);
-            tokio::time::timeout(PATIENCE, is_shown).await.expect("each client hears of the change");
+            if let Some(tools) = tools {
+                let is_heard = caller.hears(tools);
+                tokio::time::timeout(PATIENCE, is_heard).await.expect("each client hears of the change");
+            }
+            let is_called = caller.calls_again();
+            tokio::time::timeout(PATIENCE, is_called).await.expect("each client calls after the change");
         }
+    }
+    for caller in &callers {
+        assert_eq!(caller.others().await, [""; 0]);
     }
     stop.store(true, Ordering::SeqCst);
     for task in load {
         task.await.expect("no call failed");
     }
-    assert!(callers.iter().all(|caller| caller.calls.load(Ordering::SeqCst) > 0));
     server.stop().await.expect("stopped");
 }
 
