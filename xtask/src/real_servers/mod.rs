@@ -6,6 +6,7 @@ mod difference;
 mod expected;
 mod http;
 mod json_tree;
+mod lint;
 mod page;
 mod recording;
 mod revision;
@@ -127,6 +128,7 @@ impl ServerComparison<'_> {
         let mut outcome = Outcome::default();
         if self.server.revisions()?.first() == Some(&self.revision) {
             outcome.record(&self.server.name, self.check_other_revisions());
+            outcome.record(&format!("{}: lint", self.server.name), lint::check(self.server, &self.home));
         }
         for (client, direct) in Revision::ALL.into_iter().zip(&direct) {
             let name = format!("{} for a client of {}", self.name(), client.as_str());

@@ -89,7 +89,8 @@ impl RealServer {
         Ok(config)
     }
 
-    fn command(&self) -> Result<(PathBuf, Vec<String>), String> {
+    /// Returns the program and its arguments.
+    pub(super) fn command(&self) -> Result<(PathBuf, Vec<String>), String> {
         let (program, first) = match (&self.node, &self.python) {
             (Some(script), None) => {
                 (peers::node(), vec![peers::real_server_file(script).display().to_string()])
@@ -100,7 +101,8 @@ impl RealServer {
         Ok((program, [first, self.arguments.clone()].concat()))
     }
 
-    fn environment(&self, home: &Path) -> BTreeMap<String, String> {
+    /// Returns the environment that the gateway gives it.
+    pub(super) fn environment(&self, home: &Path) -> BTreeMap<String, String> {
         let mut env = self.env.clone();
         env.insert("HOME".to_owned(), home.display().to_string());
         if let Some(python) = &self.python {
