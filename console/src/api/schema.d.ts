@@ -133,7 +133,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The page at which the user has to sign in now, for an addition that is under way. */
+        /** The page at which the user has to sign in now, for an addition that is not finished. */
         get: operations["show_sign_in"];
         put?: never;
         post?: never;
@@ -203,7 +203,7 @@ export interface components {
             /** @description The name for people. */
             title: string;
         };
-        /** @description A way to reach a system. */
+        /** @description A backend: one of the connections to a system. */
         BackendInfo: {
             /** @description The kind. */
             kind: string;
@@ -469,7 +469,7 @@ export interface components {
             /** @description The text. */
             text: string;
         };
-        /** @description A sign-in that is under way. */
+        /** @description A sign-in that is not finished. */
         SignInInfo: {
             /** @description The page at which the user has to sign in; absent if there is none now. */
             page?: string | null;

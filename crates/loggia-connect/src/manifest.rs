@@ -59,9 +59,11 @@ pub use backend::{
 };
 pub use config_field::{ConfigChoice, ConfigField, ConfigFieldType};
 pub use connector_test::{ConnectorTest, RecordedExchange, TestExpectation};
-pub use directory::{DirectoryNotice, ManifestDirectory, ManifestEntry, ManifestOrigin, embedded};
+pub use directory::{
+    DirectoryNotice, DuplicateManifest, ManifestDirectory, ManifestEntry, ManifestOrigin, embedded,
+};
 pub use draft::{ImportedManifest, ManifestImportError};
-pub use folders::{DuplicateManifest, ManifestFolders, read_manifest};
+pub use folders::{ManifestFolders, read_manifest};
 pub use limits::{BackendLimits, RequestRate};
 pub use mcpb::{export_bundle_manifest, import_bundle_manifest};
 pub use network::HostAllowlist;

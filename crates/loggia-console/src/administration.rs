@@ -30,7 +30,7 @@ pub trait Administration: Send + Sync + 'static {
     /// Proves a connector and stores it.
     fn add(&self, request: AddRequest) -> impl Future<Output = AdminResult<AddedConnectorInfo>> + Send;
 
-    /// Returns the page at which the user has to sign in now, for an addition that is under way.
+    /// Returns the page at which the user has to sign in now, for an addition that is not finished.
     fn sign_in_page(&self) -> SignInInfo;
 
     /// Switches a connector on or off.

@@ -3,11 +3,12 @@
 //! A program that has a gateway implements [`Administration`] and mounts [`console_router`].
 //!
 //! Invariants: this crate decides nothing, it asks the [`Administration`]; a page of another site can neither read nor
-//! change anything ([`origin`]); no page asks another host.
+//! change anything (`origin`); no page asks another host.
 
 mod administration;
 mod assets;
 mod events;
+mod handlers;
 mod model;
 mod openapi;
 mod origin;

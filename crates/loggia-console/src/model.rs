@@ -171,7 +171,7 @@ pub struct DirectoryEntry {
     pub connectors: Vec<String>,
 }
 
-/// A way to reach a system.
+/// A backend: one of the connections to a system.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BackendInfo {
@@ -332,7 +332,7 @@ pub struct AddedConnectorInfo {
     pub first_call: Option<String>,
 }
 
-/// A sign-in that is under way.
+/// A sign-in that is not finished.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SignInInfo {

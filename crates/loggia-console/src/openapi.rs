@@ -2,25 +2,25 @@
 
 use utoipa::OpenApi;
 
+use crate::handlers;
 use crate::model;
 use crate::problem::ProblemDetails;
-use crate::routes;
 
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Loggia admin API", description = "The gateway as its administrator sees it."),
     paths(
-        routes::show_gateway,
-        routes::list_connectors,
-        routes::add_connector,
-        routes::show_connector,
-        routes::change_connector,
-        routes::remove_connector,
-        routes::list_directory,
-        routes::plan_connector,
-        routes::show_sign_in,
-        routes::list_accounts,
-        routes::watch_events,
+        handlers::show_gateway,
+        handlers::list_connectors,
+        handlers::add_connector,
+        handlers::show_connector,
+        handlers::change_connector,
+        handlers::remove_connector,
+        handlers::list_directory,
+        handlers::plan_connector,
+        handlers::show_sign_in,
+        handlers::list_accounts,
+        handlers::watch_events,
     ),
     components(schemas(ProblemDetails, model::ToolClass))
 )]

@@ -1,6 +1,6 @@
 //! The rule that keeps pages of other sites out: of a request that a browser sent, the site must be the gateway's own.
 //!
-//! Without a sign-in the API trusts whoever can reach the loopback, as the MCP endpoint does. A page of another site reaches
+//! Without a sign-in the API trusts each program that can reach the loopback, as the MCP endpoint does. A page of another site reaches
 //! it too, through the user's browser: by a form or a script (`Origin`, `Sec-Fetch-Site`), or by a host name of its own that
 //! resolves to the loopback (`Host`).
 
@@ -62,9 +62,12 @@ fn is_loopback(name: &str) -> bool {
 mod tests {
     use super::*;
 
+    /// A method, a host, other headers, and whether the request is taken.
+    type RequestRow<'r> = (&'r str, &'r str, &'r [(&'r str, &'r str)], bool);
+
     #[test]
     fn only_the_own_site_is_taken() {
-        let rows: &[(&str, &str, &[(&str, &str)], bool)] = &[
+        let rows: &[RequestRow<'_>] = &[
             ("GET", "127.0.0.1:4000", &[], true),
             (
                 "POST",

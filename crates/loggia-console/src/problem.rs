@@ -42,8 +42,20 @@ impl ProblemDetails {
     }
 }
 
-impl From<AdminError> for ProblemDetails {
-    fn from(error: AdminError) -> ProblemDetails {
+impl From<AdminError> for Box<ProblemDetails> {
+    fn from(error: AdminError) -> Box<ProblemDetails> {
+        Box::new(ProblemDetails::of(error))
+    }
+}
+
+impl IntoResponse for Box<ProblemDetails> {
+    fn into_response(self) -> Response {
+        (*self).into_response()
+    }
+}
+
+impl ProblemDetails {
+    fn of(error: AdminError) -> ProblemDetails {
         let with = |status, kind, reason: String, next_step| ProblemDetails {
             next_step,
             ..ProblemDetails::new(status, kind, reason)

@@ -6,49 +6,16 @@
 
 use std::sync::Arc;
 
-use loggia::client::Client;
 use loggia::exchange::Exchange;
 use loggia::model::{CallToolResult, ServerResult};
-use loggia::service::{BoxFuture, Outcome, Reply, Request};
+use loggia::service::{Outcome, Reply, Request};
 use loggia::{Error, Result};
 
 use crate::account_argument::take_account;
+use crate::account_clients::{AccountClients, OpenAccount};
 use crate::connector::UpstreamSettings;
 use crate::relay::Relay;
 use crate::upstream_context::UpstreamContext;
-
-type OpenAccount = Box<dyn Fn() -> BoxFuture<'static, Result<Client>> + Send + Sync>;
-
-/// The clients of a connector with several accounts ([`Connector::accounts`](crate::Connector::accounts)).
-pub struct AccountClients {
-    /// The name of the default account.
-    name: String,
-    default: Client,
-    others: Vec<(String, OpenAccount)>,
-}
-
-impl AccountClients {
-    /// Creates it with the name and the client of the default account.
-    pub fn new(name: impl Into<String>, default: Client) -> AccountClients {
-        AccountClients { name: name.into(), default, others: Vec::new() }
-    }
-
-    /// Returns the client of the default account, for a use without a hub.
-    pub fn into_default(self) -> Client {
-        self.default
-    }
-
-    /// Adds an account. `open` connects when a call names the account; a text of [`Error::Unauthorized`] is shown to the
-    /// caller, so it should say how to sign in again.
-    pub fn account(
-        mut self,
-        name: impl Into<String>,
-        open: impl Fn() -> BoxFuture<'static, Result<Client>> + Send + Sync + 'static,
-    ) -> AccountClients {
-        self.others.push((name.into(), Box::new(open)));
-        self
-    }
-}
 
 /// The connections of one connector, by account.
 pub(crate) struct AccountRelays {

@@ -11,7 +11,7 @@ use crate::connector_handle::ConnectorHandle;
 use crate::limits::HubLimits;
 use crate::providers::ProviderList;
 use crate::routing_table::{Route, RoutingTable, ToolRoute};
-use crate::tool_transform::ToolRewrite;
+use crate::tool_rewrite::ToolRewrite;
 use crate::transform::ComponentKind;
 
 /// The connectors of the hub and their routes.

@@ -5,10 +5,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::account_upstream::AccountClients;
+use crate::account_clients::AccountClients;
 use crate::result_limit::ResultLimit;
 use crate::tool_review::ToolReview;
-use crate::tool_transform::{ToolTransform, ToolTransformMap};
+use crate::tool_rewrite::ToolTransformMap;
+use crate::tool_transform::ToolTransform;
 use crate::transform::{ComponentKind, RenameMap, ToolFilter, Transform};
 use loggia::Service;
 use loggia::client::{Client, ClientBuilder};

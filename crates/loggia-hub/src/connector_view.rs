@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::tool_review::ToolReview;
-use crate::tool_transform::ToolTransformMap;
+use crate::tool_rewrite::ToolTransformMap;
 use crate::transform::TransformChain;
 use crate::upstream_lists::UpstreamLists;
 

@@ -27,7 +27,7 @@ use crate::upstream_set::UpstreamSet;
 ///
 /// Connectors can be added, replaced and removed while the hub runs. A change applies as a whole or not at all, and
 /// does not affect requests to other connectors. Clients are notified of the lists that changed. Running requests to
-/// a removed or changed connector may continue for [`HubLimits::retirement`]; then they fail with an error that names
+/// a removed or changed connector may continue for [`HubLimits::removal_timeout`]; then they fail with an error that names
 /// the connector, and its connections, processes and sessions end.
 pub struct Hub {
     set: Arc<UpstreamSet>,

@@ -38,6 +38,7 @@
 //! * `status`, `report`: its state, for clients and for the administrator.
 
 mod account_argument;
+mod account_clients;
 mod account_upstream;
 mod clock;
 mod composition;
@@ -86,6 +87,7 @@ mod suspendable_call;
 mod suspended_address;
 mod suspended_calls;
 mod tool_review;
+mod tool_rewrite;
 mod tool_transform;
 mod transform;
 mod transformed_call;
@@ -100,7 +102,7 @@ mod url_error;
 mod user_connections;
 mod wanted_resources;
 
-pub use account_upstream::AccountClients;
+pub use account_clients::AccountClients;
 pub use connector::{Connector, Opened, People, Source};
 pub use connector_set::{ConnectorSetChange, ConnectorSetError};
 pub use health::RetryPolicy;

@@ -19,7 +19,7 @@ use crate::routing_builder::{RoutingTableBuilder, is_sign_in};
 use crate::routing_table::RoutingTable;
 use crate::status::ConnectorStatus;
 use crate::tool_review::{ToolReview, withheld};
-use crate::tool_transform::{ToolRewrite, ToolTransformMap};
+use crate::tool_rewrite::{ToolRewrite, ToolTransformMap};
 use crate::transform::{ComponentKind, PrefixTransform, Transform, TransformChain};
 use crate::upstream_lists::UpstreamLists;
 

@@ -14,7 +14,7 @@ use loggia::wire::header::ParamHeaders;
 use loggia::wire::uri::scheme;
 use loggia::wire::uri_template::UriTemplate;
 
-use crate::tool_transform::ToolRewrite;
+use crate::tool_rewrite::ToolRewrite;
 use crate::uris::{qualify, split_qualified};
 
 /// The route of a name.

@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use loggia::model::{JsonObject, Tool};
 
-use crate::tool_transform::{ToolRewrite, ToolTransform};
+use crate::tool_rewrite::ToolRewrite;
+use crate::tool_transform::ToolTransform;
 
 /// Decides which tools of one connector are served.
 pub trait ToolReview: Send + Sync + 'static {

@@ -17,7 +17,8 @@ use crate::dispatcher::Dispatcher;
 use crate::refusal::{Refusal, UnsentRequest};
 use crate::request_params::invalid_params;
 use crate::result_limit::{ResultLimit, caller_key};
-use crate::tool_transform::{ToolRewrite, ToolTransform};
+use crate::tool_rewrite::ToolRewrite;
+use crate::tool_transform::ToolTransform;
 
 /// One call of a tool that has a transform.
 pub(crate) struct TransformedCall<'a> {

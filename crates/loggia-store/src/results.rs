@@ -9,9 +9,8 @@ use std::time::{Duration, SystemTime};
 use loggia_auth::clock::Clock;
 use loggia_auth::jose::random;
 
+use crate::database::BoxFuture;
 use crate::error::StoreError;
-
-type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Random bytes of an id.
 const ID_BYTES: usize = 16;

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 /// One change of a JSON document.
 #[derive(Debug, Clone, PartialEq)]
 pub enum JsonEdit {
-    /// Sets the member at the pointer. Objects that are absent on the way are created.
+    /// Sets the member at the pointer. Objects that are absent before it are created.
     Set(String, Value),
     /// Removes the member at the pointer.
     Remove(String),

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{ConnectorManifest, DuplicateManifest, ManifestError};
+use super::{ConnectorManifest, ManifestError};
 
 /// The manifests that are compiled in, each with its name.
 static EMBEDDED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/connectors.rs"));
@@ -77,6 +77,29 @@ pub enum DirectoryNotice {
         reason: String,
     },
 }
+
+/// Two manifests of one name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DuplicateManifest {
+    /// The name.
+    pub name: String,
+    /// The files.
+    pub files: [PathBuf; 2],
+}
+
+impl fmt::Display for DuplicateManifest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let DuplicateManifest { name, files: [first, second] } = self;
+        write!(
+            f,
+            "the manifest '{name}' is in two files, {} and {}: rename one of the manifests, or remove one",
+            first.display(),
+            second.display()
+        )
+    }
+}
+
+impl std::error::Error for DuplicateManifest {}
 
 impl ManifestDirectory {
     /// Returns the directory of the embedded manifests.

@@ -4,10 +4,9 @@
 //! Invariant: one name is one file. A file replaces an embedded manifest, and two files of one name are an error that names
 //! both.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::{ManifestDirectory, embedded};
+use super::{DuplicateManifest, ManifestDirectory, embedded};
 
 /// The folders with manifests of the user.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,15 +15,6 @@ pub struct ManifestFolders {
     configured: Vec<PathBuf>,
     /// The folder in the data folder, which need not exist.
     usual: Option<PathBuf>,
-}
-
-/// Two manifests of one name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DuplicateManifest {
-    /// The name.
-    pub name: String,
-    /// The files.
-    pub files: [PathBuf; 2],
 }
 
 impl ManifestFolders {
@@ -103,20 +93,6 @@ pub fn read_manifest(file: &Path) -> Result<String, String> {
         .and_then(crate::import::bounded_text)
         .map_err(|error| format!("the manifest {} cannot be read: {error}", file.display()))
 }
-
-impl fmt::Display for DuplicateManifest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let DuplicateManifest { name, files: [first, second] } = self;
-        write!(
-            f,
-            "the manifest '{name}' is in two files, {} and {}: rename one of the manifests, or remove one",
-            first.display(),
-            second.display()
-        )
-    }
-}
-
-impl std::error::Error for DuplicateManifest {}
 
 #[cfg(test)]
 mod tests {

@@ -22,13 +22,10 @@ use super::answers::{AddAnswers, MissingAnswer, variable_of};
 use super::error::AddError;
 use super::name;
 use super::source::{AddSource, PackageKind, SignedInServers, SourceKind};
-use super::written_manifest::WrittenManifest;
+use super::written_manifest::{PROGRAM_NOTE, WrittenManifest};
 use crate::account_oauth::ApiAuthorization;
 use crate::token_source::PreregisteredClient;
 
-/// The note of each program that strangers wrote.
-pub(super) const PROGRAM_NOTE: &str =
-    "It is a program that runs on this machine with your rights: add it only if you trust its author.";
 /// Bytes of a text for one token of a model, about.
 const BYTES_PER_TOKEN: usize = 4;
 

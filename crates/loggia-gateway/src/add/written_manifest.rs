@@ -18,11 +18,13 @@ use serde_json::json;
 use url::Url;
 
 use super::error::AddError;
-use super::plan::PROGRAM_NOTE;
 use crate::bundle_store::read_bundle;
 use crate::credentials::Credentials;
 use crate::server_registry::{RegistryError, ServerRegistry};
 
+/// The note of each program that strangers wrote.
+pub(super) const PROGRAM_NOTE: &str =
+    "It is a program that runs on this machine with your rights: add it only if you trust its author.";
 /// The folder of the files.
 const FOLDER: &str = "manifests";
 /// Characters of a digest in the name of a file.
@@ -99,7 +101,7 @@ impl WrittenManifest {
             Ok(url) if url.scheme() == "https" => url.to_string(),
             Ok(url) if url.scheme() == "http" => {
                 return Err(unusable(
-                    &"a bundle is fetched with https, so that nothing on the way can change it",
+                    &"a bundle is fetched with https, so that nothing between can change it",
                 ));
             }
             _ => {

@@ -36,6 +36,11 @@ pub(super) struct ProgramTarget {
     pub(super) path: Option<String>,
 }
 
+/// Creates the failure of a connector without an account.
+pub(super) fn no_account(name: &str) -> LayerFailure {
+    LayerFailure::action("no account was added", format!("`loggia accounts add {name}` adds one"))
+}
+
 /// An MCP server at a URL.
 pub(super) struct ServerTarget {
     pub(super) url: Url,
@@ -121,7 +126,7 @@ async fn of_manifest(
         return Ok((ConnectorTarget::Api { url: Url::parse(&url).ok(), has_account }, "an API".to_owned()));
     }
     if !has_account {
-        return Err(super::credential::no_account(name));
+        return Err(no_account(name));
     }
     match manifest.resolved(context).await.map_err(|error| wrong(&error))? {
         ResolvedBackend::Configured(backend) => {

@@ -119,8 +119,3 @@ fn of_check(name: &str, server: &ServerTarget, checked: CredentialCheck) -> Serv
 fn sign_in(name: &str, server: &ServerTarget, reason: &str) -> LayerFailure {
     LayerFailure::action(reason, format!("`loggia auth login {name}` signs in")).at(&server.url)
 }
-
-/// Creates the failure of a connector without an account.
-pub(super) fn no_account(name: &str) -> LayerFailure {
-    LayerFailure::action("no account was added", format!("`loggia accounts add {name}` adds one"))
-}

@@ -141,7 +141,7 @@ impl Doctor {
         }
         let more = [DoctorLayer::Http, DoctorLayer::Discovery, DoctorLayer::Authorization];
         examination.skip(&more, "it is an API and not an MCP server");
-        let account = if has_account { None } else { Some(credential::no_account(name)) };
+        let account = if has_account { None } else { Some(configuration::no_account(name)) };
         self.protocol(examination, name, account.as_ref()).await;
         match account {
             Some(failure) => {

@@ -121,12 +121,15 @@ async fn what_cannot_be_done_says_why() {
     server.stop().await.expect("stopped");
 }
 
+/// A method, a path, headers, and the status of the refusal.
+type OtherSiteRow<'r> = (&'r str, &'r str, &'r [(&'r str, &'r str)], u16);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_of_other_sites_get_nothing() {
     let world = World::new();
     let (server, address) = served(&world, true).await;
     let add = r#"{"source":"npm:evil"}"#;
-    let rows: &[(&str, &str, &[(&str, &str)], u16)] = &[
+    let rows: &[OtherSiteRow<'_>] = &[
         ("GET", "/api/v1/connectors", &[("host", "evil.example")], 403),
         ("GET", "/", &[("host", "evil.example:4000")], 403),
         ("POST", "/api/v1/connectors", &[JSON, ("origin", "https://evil.example")], 403),

@@ -13,7 +13,7 @@ use zeroize::Zeroize;
 
 use crate::error::StoreError;
 
-type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+pub(crate) type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// The migrations of the tables, in order. A migration that was released never changes.
 const MIGRATIONS: &[&str] = &[

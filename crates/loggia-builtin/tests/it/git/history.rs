@@ -206,7 +206,7 @@ async fn mistakes_are_explained() {
         ("log", json!({ "revision": ":/shop" }), "is no revision"),
         ("log", json!({ "revision": "HEAD^{/shop}" }), "is no revision"),
         ("log", json!({ "revision": "main...side" }), "two dots"),
-        ("log", json!({ "revision": "--output=/tmp/x" }), "is no revision"),
+        ("log", json!({ "revision": "--output=/x" }), "is no revision"),
         ("log", json!({ "message": "(" }), "does not parse"),
         ("log", json!({ "since": "someday" }), "is no time"),
         ("show", json!({ "revision": "main:src" }), "is no commit"),

@@ -60,7 +60,9 @@ impl Notes {
             ..SignInOptions::default()
         };
         let url = format!("http://{}/mcp", self.vendor.address);
-        self.credentials().sign_in(&url, options, self.vendor.browser(Some(user))).await.expect("signed in");
+        let credentials = self.credentials();
+        let signing_in = credentials.sign_in(&url, options, self.vendor.browser(Some(user)));
+        Box::pin(signing_in).await.expect("signed in");
     }
 
     /// Signs in with a further account, or with a known one again.
