@@ -248,9 +248,12 @@ fn a_tool_of_a_manifest_is_called_with_and_without_a_gateway() {
     }
 }
 
-/// Writes `desk.toml`, a manifest with settings of the tools of a program, and a note that the program serves.
+/// Writes `desk.toml`, a manifest with settings of the tools of a program, and a note that the program serves. Programs of
+/// manifests are confined to the folders that their user chose.
 fn program_manifest(folder: &Path) {
-    std::fs::create_dir(folder.join("notes")).expect("created");
+    for name in ["notes", "program-state"] {
+        std::fs::create_dir(folder.join(name)).expect("created");
+    }
     write(&folder.join("notes"), "note.txt", "Soup");
     let path = |name: &str| serde_json::Value::from(folder.join(name).display().to_string());
     let text = format!(
@@ -258,12 +261,20 @@ fn program_manifest(folder: &Path) {
 title = "Desk"
 version = "1.0.0"
 description = "Notes on a desk."
+[config.notes]
+type = "folder"
+title = "Notes"
+default = {notes}
+[config.state]
+type = "folder"
+title = "State"
+default = {state}
 [[backends]]
 name = "program"
 kind = "stdio"
 command = {program}
-args = ["up", "--stdio", "--no-config", "--root", {notes}]
-env = {{ LOGGIA_STATE = {state}, LOGGIA_CREDENTIALS = {state} }}
+args = ["up", "--stdio", "--no-config", "--root", "${{config.notes}}"]
+env = {{ LOGGIA_STATE = "${{config.state}}", LOGGIA_CREDENTIALS = "${{config.state}}" }}
 [[backends.tools]]
 name = "read_note"
 from = "files_read"

@@ -103,7 +103,7 @@ impl AddPlan {
         if is_server_sign_in && answers.credential.is_none() {
             return Box::pin(self.save_server_account(&check, answers)).await;
         }
-        if self.manifest_backend().is_none() {
+        if matches!(&self.target, PlanTarget::Backend(Backend::Remote(_))) {
             return Err(refused("its server signs you in: it takes no key"));
         }
         let signed_in = Box::pin(self.sign_in_to_api(&check, answers)).await?;
