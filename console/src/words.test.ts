@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { ConnectorInfo } from "./api/client";
-import { count, duration, questionFor, stateOf } from "./words";
+import { ago, count, length, questionFor, stateOf } from "./words";
 
 test("numbers come with their noun", () => {
   expect([0, 1, 2, 1234].map((n) => count(n, "tool"))).toEqual(["0 tools", "1 tool", "2 tools", "1,234 tools"]);
@@ -14,7 +14,8 @@ test("times are relative", () => {
     [7_200, "2 hours ago"],
     [172_800, "2 days ago"],
   ];
-  for (const [seconds, text] of rows) expect(duration(seconds)).toBe(text);
+  for (const [seconds, text] of rows) expect(ago(seconds)).toBe(text);
+  expect([5, 61, 7_200].map(length)).toEqual(["less than a minute", "1 minute", "2 hours"]);
 });
 
 test("a state says whether a person must act", () => {

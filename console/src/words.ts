@@ -6,17 +6,22 @@ export function count(n: number, one: string, many = `${one}s`): string {
   return `${n.toLocaleString("en")} ${n === 1 ? one : many}`;
 }
 
-export function duration(seconds: number): string {
-  if (seconds < 60) return "a moment ago";
+/** A time in the past. */
+export function ago(seconds: number): string {
+  return seconds < 60 ? "a moment ago" : `${length(seconds)} ago`;
+}
+
+/** A length of time, rounded down. */
+export function length(seconds: number): string {
   const steps: [number, string][] = [
     [86_400, "day"],
     [3_600, "hour"],
     [60, "minute"],
   ];
-  for (const [length, name] of steps) {
-    if (seconds >= length) return `${count(Math.floor(seconds / length), name)} ago`;
+  for (const [unit, name] of steps) {
+    if (seconds >= unit) return count(Math.floor(seconds / unit), name);
   }
-  return "a moment ago";
+  return "less than a minute";
 }
 
 export type Tone = "ok" | "attention" | "error" | "wait" | "off";

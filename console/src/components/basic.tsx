@@ -104,14 +104,14 @@ export function State({ tone, children }: { tone: Tone; children: ReactNode }) {
 }
 
 /** The numbers of tools that read, change and delete. */
-export function Can({ counts }: { counts: ToolCounts }) {
+export function Can({ counts, none = "Told after signing in" }: { counts: ToolCounts; none?: string }) {
   const parts = [
     { n: counts.read, word: "read", Icon: Eye, colour: "" },
     { n: counts.write, word: "change", Icon: Pencil, colour: "text-write" },
     { n: counts.destructive, word: "delete", Icon: Trash2, colour: "text-destructive" },
   ].filter((part) => part.n > 0);
   const unknown = counts.unknown;
-  if (parts.length === 0 && unknown === 0) return <span className="text-second text-faint">Told after signing in</span>;
+  if (parts.length === 0 && unknown === 0) return <span className="text-second text-faint">{none}</span>;
   return (
     <span className="inline-flex gap-3 text-second text-muted tabular-nums">
       {parts.map(({ n, word, Icon, colour }) => (

@@ -4,7 +4,7 @@ import { useRef } from "react";
 import { api, type ConnectorDetail } from "../api/client";
 import { queries, queryClient } from "../api/queries";
 import { Button, buttonClass, Can, ClassTag, CommandLine, ErrorBox, PageHead, SectionHead, Skeletons, State, Tile } from "../components/basic";
-import { count, duration, stateOf } from "../words";
+import { count, length, stateOf } from "../words";
 
 const tabs = ["overview", "tools", "settings"] as const;
 
@@ -30,7 +30,7 @@ export function ConnectorPage() {
           <div className="min-w-0">
             <PageHead title={connector.title} />
             <p className="flex flex-wrap items-center gap-x-4">
-              <State tone={state.tone}>{connector.state === "off" ? state.text : `${state.text}, since ${duration(connector.sinceSeconds)}`}</State>
+              <State tone={state.tone}>{connector.state === "off" ? state.text : `${state.text} for ${length(connector.sinceSeconds)}`}</State>
               <span className="text-second text-muted">{connector.detail}</span>
             </p>
           </div>
@@ -58,10 +58,10 @@ export function ConnectorPage() {
 
 function Overview({ connector }: { connector: ConnectorDetail }) {
   const facts: [string, string][] = [
-    ["Tool list in a chat", `about ${count(connector.listTokens, "token")}`],
+    ["Tool list in a chat", connector.toolList.length > 0 ? `about ${count(connector.listTokens, "token")}` : "Not known yet"],
     ["Calls since the start", connector.calls.toLocaleString("en")],
     ["Failed", connector.errors.toLocaleString("en")],
-    ["Protocol", connector.protocolVersion ?? "Inside Loggia"],
+    ["Protocol", connector.protocolVersion ?? (["builtin", "openapi"].includes(connector.kind) ? "Inside Loggia" : "Not connected")],
     ["Set in", connector.file ?? "the console or loggia add"],
   ];
   const state = stateOf(connector);
@@ -81,14 +81,14 @@ function Overview({ connector }: { connector: ConnectorDetail }) {
               </details>
             )}
             <div className="mt-3">
-              <CommandLine command={`loggia status ${connector.name}`} />
+              <CommandLine command={`loggia doctor ${connector.name}`} />
             </div>
           </section>
         )}
         <section aria-labelledby="can">
           <SectionHead id="can" title="What it can do" />
           <div className="card px-4 py-3">
-            <Can counts={connector.tools} />
+            <Can counts={connector.tools} none={state.tone === "ok" ? "It has no tool." : "Told when it works"} />
           </div>
         </section>
         <section aria-labelledby="accounts">

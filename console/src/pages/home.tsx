@@ -100,7 +100,7 @@ function SystemRow({ connector }: { connector: ConnectorInfo }) {
         <State tone={state.tone}>{state.text}</State>
       </td>
       <td className="px-4 py-2.5 max-rail:p-0">
-        <Can counts={connector.tools} />
+        <Can counts={connector.tools} none={state.tone === "ok" ? "No tool" : "Told when it works"} />
       </td>
       <td className="px-4 py-2.5 text-right text-second tabular-nums max-rail:hidden">
         {connector.calls.toLocaleString("en")}

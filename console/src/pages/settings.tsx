@@ -3,7 +3,7 @@ import { useState } from "react";
 import { queries } from "../api/queries";
 import { CopyButton, PageHead, SectionHead } from "../components/basic";
 import { setTheme, type Theme, theme } from "../theme";
-import { duration } from "../words";
+import { ago } from "../words";
 
 export function SettingsPage() {
   const { data: gateway } = useQuery(queries.gateway);
@@ -37,7 +37,7 @@ export function SettingsPage() {
           <dl className="card grid gap-2.5 p-4 text-second">
             <Fact term="Address for AI apps" text={gateway.url ?? "not over HTTP"} copies />
             <Fact term="Configuration file" text={gateway.config ?? "none: what is added is in your data folder"} />
-            <Fact term="Started" text={duration(gateway.sinceSeconds)} />
+            <Fact term="Started" text={ago(gateway.sinceSeconds)} />
             <Fact term="Version" text={gateway.version} />
           </dl>
         </section>
