@@ -14,7 +14,7 @@ pub struct ServerDocument {
 }
 
 /// One entry of a list.
-pub(super) struct ListEntry<'d> {
+pub(super) struct DocumentEntry<'d> {
     pub(super) value: &'d Value,
     pub(super) pointer: String,
     /// The entry in words, for example ``tool `search` ``.
@@ -67,25 +67,25 @@ impl ServerDocument {
         self.member("serverInfo")?.as_object()
     }
 
-    pub(super) fn tools(&self) -> Vec<ListEntry<'_>> {
+    pub(super) fn tools(&self) -> Vec<DocumentEntry<'_>> {
         self.entries("tools", "tool", "name")
     }
 
-    pub(super) fn prompts(&self) -> Vec<ListEntry<'_>> {
+    pub(super) fn prompts(&self) -> Vec<DocumentEntry<'_>> {
         self.entries("prompts", "prompt", "name")
     }
 
-    pub(super) fn resources(&self) -> Vec<ListEntry<'_>> {
+    pub(super) fn resources(&self) -> Vec<DocumentEntry<'_>> {
         self.entries("resources", "resource", "uri")
     }
 
-    pub(super) fn templates(&self) -> Vec<ListEntry<'_>> {
+    pub(super) fn templates(&self) -> Vec<DocumentEntry<'_>> {
         self.entries("resourceTemplates", "resource template", "uriTemplate")
     }
 
     /// Returns the entries of all lists, and the server itself.
-    pub(super) fn all(&self) -> Vec<ListEntry<'_>> {
-        let server = self.member("serverInfo").map(|value| ListEntry {
+    pub(super) fn all(&self) -> Vec<DocumentEntry<'_>> {
+        let server = self.member("serverInfo").map(|value| DocumentEntry {
             value,
             pointer: self.pointer("serverInfo"),
             subject: "server".to_owned(),
@@ -94,9 +94,9 @@ impl ServerDocument {
         server.into_iter().chain(lists.into_iter().flatten()).collect()
     }
 
-    fn entries(&self, list: &str, noun: &str, id: &str) -> Vec<ListEntry<'_>> {
+    fn entries(&self, list: &str, noun: &str, id: &str) -> Vec<DocumentEntry<'_>> {
         let items = self.member(list).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-        let entries = items.iter().enumerate().map(|(at, value)| ListEntry {
+        let entries = items.iter().enumerate().map(|(at, value)| DocumentEntry {
             value,
             pointer: format!("{}/{at}", self.pointer(list)),
             subject: format!("{noun} `{}`", value[id].as_str().unwrap_or("?")),
@@ -105,7 +105,7 @@ impl ServerDocument {
     }
 }
 
-impl ListEntry<'_> {
+impl DocumentEntry<'_> {
     pub(super) fn text(&self, member: &str) -> &str {
         self.value[member].as_str().unwrap_or_default()
     }

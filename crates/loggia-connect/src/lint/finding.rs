@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::document::{ListEntry, ServerDocument};
+use super::document::{DocumentEntry, ServerDocument};
 use super::edit::JsonEdit;
 
 /// The weight of a rule.
@@ -93,7 +93,7 @@ impl FindingList {
     }
 
     /// Adds a finding that a person has to fix, at a member of an entry; at the entry if the member is absent.
-    pub(super) fn add(&mut self, entry: &ListEntry<'_>, member: &str, message: impl Into<String>) {
+    pub(super) fn add(&mut self, entry: &DocumentEntry<'_>, member: &str, message: impl Into<String>) {
         let is_there = entry.value.get(member).is_some();
         let pointer = if is_there { entry.at(member) } else { entry.pointer.clone() };
         self.add_at(&entry.subject, pointer, message, Vec::new());

@@ -3,7 +3,7 @@
 use loggia_openapi::OperationClass;
 use serde_json::{Value, json};
 
-use super::document::{ListEntry, ServerDocument};
+use super::document::{DocumentEntry, ServerDocument};
 use super::edit::{JsonEdit, child};
 use super::finding::FindingList;
 
@@ -50,7 +50,7 @@ pub(super) fn title(document: &ServerDocument, found: &mut FindingList) {
     }
 }
 
-fn set_hint(tool: &ListEntry<'_>, hint: &str, value: bool) -> JsonEdit {
+fn set_hint(tool: &DocumentEntry<'_>, hint: &str, value: bool) -> JsonEdit {
     JsonEdit::Set(child(&tool.at("annotations"), hint), json!(value))
 }
 
@@ -69,7 +69,7 @@ pub(super) fn read_only(document: &ServerDocument, found: &mut FindingList) {
 }
 
 pub(super) fn destructive(document: &ServerDocument, found: &mut FindingList) {
-    let is_found = |tool: &&ListEntry<'_>| {
+    let is_found = |tool: &&DocumentEntry<'_>| {
         tool.hint("readOnlyHint") != Some(true) && tool.hint("destructiveHint").is_none()
     };
     for tool in document.tools().iter().filter(is_found) {
@@ -89,7 +89,7 @@ pub(super) fn open_world(document: &ServerDocument, found: &mut FindingList) {
 }
 
 pub(super) fn conflict(document: &ServerDocument, found: &mut FindingList) {
-    let is_both = |tool: &&ListEntry<'_>| {
+    let is_both = |tool: &&DocumentEntry<'_>| {
         tool.hint("readOnlyHint") == Some(true) && tool.hint("destructiveHint") == Some(true)
     };
     for tool in document.tools().iter().filter(is_both) {
@@ -135,7 +135,7 @@ fn classes(values: &[Value]) -> Vec<OperationClass> {
 }
 
 /// Returns the argument of a tool that chooses between reading and writing.
-fn selector<'t>(tool: &'t ListEntry<'_>) -> Option<&'t str> {
+fn selector<'t>(tool: &'t DocumentEntry<'_>) -> Option<&'t str> {
     let arguments = tool.value["inputSchema"]["properties"].as_object()?;
     let chooses = |name: &str, schema: &Value| {
         let classes = classes(schema["enum"].as_array().map(Vec::as_slice).unwrap_or_default());
@@ -146,7 +146,7 @@ fn selector<'t>(tool: &'t ListEntry<'_>) -> Option<&'t str> {
     arguments.iter().find(|(name, schema)| chooses(name, schema)).map(|(name, _)| name.as_str())
 }
 
-fn is_mixed(tool: &ListEntry<'_>) -> bool {
+fn is_mixed(tool: &DocumentEntry<'_>) -> bool {
     selector(tool).is_some()
 }
 

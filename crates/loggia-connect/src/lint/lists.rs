@@ -4,7 +4,7 @@ use loggia::wire::Version;
 use loggia::wire::uri_template::UriTemplate;
 use serde_json::{Value, json};
 
-use super::document::{ListEntry, ServerDocument};
+use super::document::{DocumentEntry, ServerDocument};
 use super::edit::JsonEdit;
 use super::finding::FindingList;
 
@@ -125,7 +125,7 @@ pub(super) fn templates(document: &ServerDocument, found: &mut FindingList) {
 }
 
 /// Calls `check` for each icon, with its place.
-fn each_icon(document: &ServerDocument, mut check: impl FnMut(&ListEntry<'_>, String, &Value)) {
+fn each_icon(document: &ServerDocument, mut check: impl FnMut(&DocumentEntry<'_>, String, &Value)) {
     for entry in document.all() {
         let icons = entry.value["icons"].as_array().map(Vec::as_slice).unwrap_or_default();
         icons

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::document::{ListEntry, ServerDocument};
+use super::document::{DocumentEntry, ServerDocument};
 use super::finding::FindingList;
 
 /// The maximum length of a function's name at the model vendors, and in the directory of Claude.
@@ -95,7 +95,7 @@ pub(super) fn descriptions(document: &ServerDocument, found: &mut FindingList) {
 }
 
 /// Adds each entry whose member is equal to that of an earlier entry.
-fn equal(entries: &[ListEntry<'_>], member: &str, key: impl Fn(&str) -> String, found: &mut FindingList) {
+fn equal(entries: &[DocumentEntry<'_>], member: &str, key: impl Fn(&str) -> String, found: &mut FindingList) {
     let mut seen: HashMap<String, &str> = HashMap::new();
     for entry in entries.iter().filter(|entry| !entry.text(member).trim().is_empty()) {
         match seen.get(&key(entry.text(member))) {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
-use super::document::ListEntry;
+use super::document::DocumentEntry;
 use super::edit::child;
 
 /// The maximum nesting that is looked at.
@@ -36,7 +36,7 @@ pub(super) struct SubSchema<'d> {
 }
 
 /// Returns the subschemas of a member of a tool, the root first.
-pub(super) fn subschemas<'d>(tool: &ListEntry<'d>, member: &str) -> Vec<SubSchema<'d>> {
+pub(super) fn subschemas<'d>(tool: &DocumentEntry<'d>, member: &str) -> Vec<SubSchema<'d>> {
     let mut found = Vec::new();
     if let Some(schema) = tool.value.get(member) {
         collect(schema, tool.at(member), (0, 0), &mut found);
@@ -77,7 +77,7 @@ pub(super) fn target<'s>(schema: &'s Value, reference: &str) -> Option<&'s Value
 }
 
 /// Returns a reference that leads to itself again.
-pub(super) fn recursion(tool: &ListEntry<'_>, member: &str) -> Option<String> {
+pub(super) fn recursion(tool: &DocumentEntry<'_>, member: &str) -> Option<String> {
     let schema = tool.value.get(member)?;
     let references = references_in(schema);
     references.iter().find(|reference| reaches(schema, reference)).cloned()

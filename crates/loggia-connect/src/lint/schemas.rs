@@ -4,7 +4,7 @@ use loggia::model::JsonObject;
 use loggia_json_schema::Validator;
 use serde_json::{Value, json};
 
-use super::document::{ListEntry, ServerDocument};
+use super::document::{DocumentEntry, ServerDocument};
 use super::edit::JsonEdit;
 use super::finding::FindingList;
 use super::schema_tree::{recursion, subschemas, target};
@@ -23,7 +23,7 @@ pub(super) fn output_root(document: &ServerDocument, found: &mut FindingList) {
     with_output.for_each(|tool| root_of(tool, "outputSchema", found));
 }
 
-fn root_of(tool: &ListEntry<'_>, member: &str, found: &mut FindingList) {
+fn root_of(tool: &DocumentEntry<'_>, member: &str, found: &mut FindingList) {
     let schema = &tool.value[member];
     if schema["type"] == "object" {
         return;
@@ -120,8 +120,8 @@ fn has_array(types: &Value) -> bool {
 }
 
 fn with_schemas<'e, 'd>(
-    tools: &'e [ListEntry<'d>],
-) -> impl Iterator<Item = (&'e ListEntry<'d>, &'static str)> {
+    tools: &'e [DocumentEntry<'d>],
+) -> impl Iterator<Item = (&'e DocumentEntry<'d>, &'static str)> {
     let members = tools.iter().flat_map(|tool| SCHEMAS.map(|member| (tool, member)));
     members.filter(|(tool, member)| tool.value.get(member).is_some())
 }

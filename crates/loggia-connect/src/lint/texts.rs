@@ -6,7 +6,7 @@ use loggia::wire::text::{escape_line, is_layout, is_unsafe, truncated};
 use regex_lite::Regex;
 use serde_json::{Value, json};
 
-use super::document::{ListEntry, ServerDocument};
+use super::document::{DocumentEntry, ServerDocument};
 use super::edit::{JsonEdit, child};
 use super::finding::FindingList;
 
@@ -45,7 +45,7 @@ pub(super) fn prompts(document: &ServerDocument, found: &mut FindingList) {
     without_description(&document.prompts(), found);
 }
 
-fn without_description(entries: &[ListEntry<'_>], found: &mut FindingList) {
+fn without_description(entries: &[DocumentEntry<'_>], found: &mut FindingList) {
     for entry in entries.iter().filter(|entry| entry.text("description").trim().is_empty()) {
         found.add(entry, "", "it has no description");
     }
