@@ -23,13 +23,13 @@ use loggia_hub::{ConnectorReport, Hub};
 use loggia_openapi::OperationClass;
 use serde_json::Value;
 
-use crate::add::{AddAnswers, AddError, AddPlace, AddPlan, AddSource, MissingAnswer, PlannedBackend};
+use crate::add::{
+    AddAnswers, AddError, AddPlace, AddPlan, AddSource, MissingAnswer, PlannedBackend, list_tokens,
+};
 use crate::connection::ConnectorContext;
 use crate::connector_list::{ConnectorList, ConnectorSummary};
 use crate::error::GatewayError;
 
-/// Bytes of a text for one token of a model, about.
-const BYTES_PER_TOKEN: usize = 4;
 /// The state of a connector that is switched off.
 const OFF: &str = "off";
 
@@ -126,7 +126,7 @@ impl GatewayAdministration {
     }
 
     async fn plan_of(&self, source: &str, name: Option<&str>, backend: Option<&str>) -> AdminResult<AddPlan> {
-        let directory = ManifestDirectory::embedded();
+        let directory = self.list()?.manifests().map_err(internal)?.directory();
         let source =
             AddSource::parse(source, &directory, self.context.credentials()).await.map_err(of_add)?;
         AddPlan::new(source, name, backend).map_err(of_add)
@@ -213,6 +213,8 @@ impl Administration for GatewayAdministration {
             let reason = "another connector is being added".to_owned();
             return Err(AdminError::Conflict { reason, next_step });
         };
+        // A request that its page gave up may have left the page of its sign-in.
+        lock(&self.sign_in_page).take();
         let browser = Some(browser(self.sign_in_page.clone()));
         let added = Box::pin(plan.finish(answers, &place, &self.context, browser)).await;
         lock(&self.sign_in_page).take();
@@ -331,7 +333,7 @@ fn tool_info(tool: &Tool) -> ToolInfo {
         title: tool.title.clone(),
         description: tool.description.clone(),
         class: class_of(tool),
-        tokens: serde_json::to_string(tool).map_or(0, |text| text.len()) / BYTES_PER_TOKEN,
+        tokens: list_tokens(std::iter::once(tool)),
     }
 }
 

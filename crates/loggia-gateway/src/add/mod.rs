@@ -43,6 +43,7 @@ pub use answers::{AddAnswers, AddCredential, ClientSecret, MissingAnswer};
 pub use error::AddError;
 pub use finish::AddedReport;
 pub use place::AddPlace;
+pub(crate) use plan::list_tokens;
 pub use plan::{AddPlan, PlannedBackend, PlannedCredential, PlannedTool};
 pub use source::{AddSource, PackageKind};
 pub(crate) use written_manifest::{ManifestFile, WrittenManifest};

@@ -264,7 +264,7 @@ fn given_text(field: &ConfigField, text: &str) -> Value {
 }
 
 /// Estimates the tokens that a list of tools costs a model.
-pub(super) fn list_tokens<'t>(tools: impl Iterator<Item = &'t Tool>) -> usize {
+pub(crate) fn list_tokens<'t>(tools: impl Iterator<Item = &'t Tool>) -> usize {
     tools.map(|tool| serde_json::to_string(tool).map_or(0, |text| text.len())).sum::<usize>()
         / BYTES_PER_TOKEN
 }

@@ -46,8 +46,12 @@ async fn ask(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &s
 }
 
 async fn served(world: &World, console: bool) -> (GatewayServer, SocketAddr) {
-    std::fs::write(world.path().join("loggia.toml"), NOTES).expect("written");
-    let gateway = world.builder(NOTES).console(console).build().await.expect("built");
+    served_with(world, NOTES, console).await
+}
+
+async fn served_with(world: &World, config: &str, console: bool) -> (GatewayServer, SocketAddr) {
+    std::fs::write(world.path().join("loggia.toml"), config).expect("written");
+    let gateway = world.builder(config).console(console).build().await.expect("built");
     let server = gateway.serve("127.0.0.1:0").await.expect("served");
     let address = server.local_addr().expect("an address");
     (server, address)
@@ -189,4 +193,22 @@ async fn an_open_event_stream_does_not_hold_up_a_stop() {
     is_open.await.expect("an event");
     server.stop().await.expect("stopped");
     stream.await.expect("the stream ended");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn manifests_of_a_folder_are_in_the_directory_and_can_be_planned() {
+    let world = World::new();
+    let folder = world.path().join("own");
+    std::fs::create_dir(&folder).expect("created");
+    let manifest = "name = \"acme\"\ntitle = \"Acme\"\nversion = \"1.0.0\"\ndescription = \"Pages.\"\n\
+                    [[backends]]\nkind = \"remote\"\nurl = \"https://mcp.acme.example/mcp\"\n";
+    std::fs::write(folder.join("acme.toml"), manifest).expect("written");
+    let (server, address) = served_with(&world, &format!("manifests = [\"own\"]\n{NOTES}"), true).await;
+    let directory = ask(address, "GET", "/api/v1/directory", &[], "").await.json();
+    let names: Vec<&Value> =
+        directory["items"].as_array().into_iter().flatten().map(|entry| &entry["name"]).collect();
+    assert!(names.contains(&&json!("acme")) && names.contains(&&json!("linear")), "{names:?}");
+    let plan = ask(address, "POST", "/api/v1/plans", &[JSON], r#"{"source":"acme"}"#).await;
+    assert_eq!((plan.status, &plan.json()["title"]), (200, &json!("Acme")), "{}", plan.body);
+    server.stop().await.expect("stopped");
 }
